@@ -1,0 +1,1 @@
+"""Plants that are real: laboratory equipment in the place of simulated homes."""
