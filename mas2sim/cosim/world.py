@@ -1,0 +1,282 @@
+"""The world of one case: from 00:00 of D-1 to the settlement of day D."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import mosaik
+import numpy as np
+import numpy.typing as npt
+from mosaik.proxies import LocalProxy
+from mosaik.starters import Starter
+
+from mas2sim.cems import EnergyBoxes
+from mas2sim.cems.box import PlanningTask
+from mas2sim.cosim.scheduled import ScheduledSimulator
+from mas2sim.cosim.simulators import (
+    AggregatorSimulator,
+    CemsSimulator,
+    DsoSimulator,
+    GridSimulator,
+    HomesSimulator,
+    Recorder,
+)
+from mas2sim.cosim.wiring import LINKS, Link, connect
+from mas2sim.domain.arrays import FloatArray
+from mas2sim.domain.community import Community
+from mas2sim.domain.errors import Mas2simError
+from mas2sim.domain.grid_state import PowerFlow
+from mas2sim.domain.home import Home
+from mas2sim.domain.horizon import Horizon
+from mas2sim.domain.limits import GridLimits
+from mas2sim.domain.plan import TieRule
+from mas2sim.domain.tariff import Tariff
+from mas2sim.domain.typical_day import Level
+from mas2sim.market import Aggregator, Dso, Timetable
+from mas2sim.plant import SimulatedBlock, reference_days
+from mas2sim.results.record import CaseRecord
+
+Progress = Callable[[str, int, int], None]
+"""Called with the stage, what is done and what there is to do."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CaseSetup:
+    """Everything a world is built from; the fields are those of `CaseRecord`."""
+
+    axes: Mapping[str, str | int]
+    date: str
+    levels: tuple[Level, ...]
+    horizon: Horizon
+    tariff: Tariff
+    limits: GridLimits
+    flow: PowerFlow
+    homes: tuple[Home, ...]
+    communities: tuple[Community, ...]
+    outdoor_c: FloatArray
+    clearness: FloatArray
+    ties: TieRule
+    seed: int
+    substation: int
+    timetable: Timetable = field(default_factory=Timetable)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WorldRun:
+    """A finished world.
+
+    Parameters
+    ----------
+    mosaik_s : float
+        Time that building and running the world took beyond the agents' own work. [s]
+    """
+
+    record: CaseRecord
+    mosaik_s: float
+
+
+def run_world(
+    setup: CaseSetup,
+    *,
+    links: Sequence[Link] = LINKS,
+    progress: Progress = lambda _stage, _done, _total: None,
+) -> WorldRun:
+    """Run one case through mosaik.
+
+    Parameters
+    ----------
+    links : sequence of Link
+        The wiring. Without a link, or with a later one, the case takes another course: a plan that
+        misses its gate is not carried out.
+    """
+    references = reference_days(setup.homes, setup.horizon)
+    boxes = _energy_boxes(setup, references, progress)
+    aggregators = {
+        community.name: Aggregator(community, setup.tariff, setup.horizon, levels=len(setup.levels))
+        for community in setup.communities
+    }
+    dso = Dso(setup.flow.layout.name, setup.limits, (len(setup.levels), setup.horizon.ptus))
+    plants = {
+        community.name: SimulatedBlock(
+            [setup.homes[member] for member in community.members],
+            [references[member] for member in community.members],
+            setup.horizon,
+            len(setup.levels),
+        )
+        for community in setup.communities
+    }
+    timetable, horizon, name = setup.timetable, setup.horizon, setup.flow.layout.name
+    recorder = Recorder(name, timetable, horizon)
+    simulators: dict[str, ScheduledSimulator] = {
+        "cems": CemsSimulator(boxes, timetable, horizon),
+        "homes": HomesSimulator(plants, len(setup.levels), timetable, horizon),
+        "aggregator": AggregatorSimulator(aggregators, timetable),
+        "dso": DsoSimulator(name, dso, timetable),
+        "grid": GridSimulator(name, setup.flow, setup.communities, timetable, horizon),
+        "recorder": recorder,
+    }
+    mosaik_s = _run(simulators, links, timetable)
+    messages = (
+        dso.messages
+        + sum(aggregator.messages for aggregator in aggregators.values())
+        + sum(block.messages for block in boxes.values())
+    )
+    return WorldRun(_record(setup, plants, boxes, recorder, messages), mosaik_s)
+
+
+def _energy_boxes(
+    setup: CaseSetup, references: Sequence[Any], progress: Progress
+) -> dict[str, EnergyBoxes]:
+    task = PlanningTask(
+        setup.levels, setup.tariff, setup.horizon, setup.ties, setup.seed, setup.substation
+    )
+    done = 0
+
+    def planned() -> None:
+        nonlocal done
+        done += 1
+        progress("plan the homes", done, len(setup.homes))
+
+    return {
+        community.name: EnergyBoxes(community, setup.homes, references, task, planned)
+        for community in setup.communities
+    }
+
+
+class _Ready(Starter):
+    """Starts a simulator that exists already."""
+
+    def __init__(self, simulator: ScheduledSimulator) -> None:
+        self.api_version = None
+        self._simulator = simulator
+
+    async def start(self, sim_id: str, mosaik_remote: Any, mosaik_config: Any) -> Any:
+        """Hand the simulator to mosaik."""
+        del sim_id, mosaik_config
+        return LocalProxy(self._simulator, mosaik_remote)
+
+    @classmethod
+    def from_starter_config(cls, starter_config: Any) -> None:
+        """Nothing in a configuration file names these simulators."""
+        del starter_config
+
+
+def _run(
+    simulators: Mapping[str, ScheduledSimulator], links: Sequence[Link], timetable: Timetable
+) -> float:
+    """Run the world and return the time that mosaik itself took. [s]"""
+    if _loop_is_running():
+        # A notebook's own event loop would refuse mosaik's: give it a thread without one.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(_run, simulators, links, timetable).result()
+    began = perf_counter()
+    # cache=False pushes values to their readers. With the cache, mosaik 3.6.0 throws the initial
+    # value of a link that is delayed by more than one second away before it is read. The loop is
+    # made here, because mosaik would leave a closed one behind as the thread's own.
+    with mosaik.World(
+        skip_greetings=True,
+        configure_logging=False,
+        cache=False,
+        asyncio_loop=asyncio.new_event_loop(),
+    ) as world:
+        entities = {}
+        for name, simulator in simulators.items():
+            factory = world.start(_Ready(simulator), name)
+            entities[name] = simulator.create_all(factory)
+        connect(world, entities, links, gate_s=timetable.gate_s)
+        world.run(until=timetable.settle_s + 1, print_progress=False)
+        unfinished = [name for name, simulator in simulators.items() if not simulator.finished]
+        if unfinished:
+            raise Mas2simError(f"the world stopped early: {', '.join(unfinished)} did not finish")
+    return perf_counter() - began - sum(simulator.busy_s for simulator in simulators.values())
+
+
+def _loop_is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _record(
+    setup: CaseSetup,
+    plants: Mapping[str, SimulatedBlock],
+    boxes: Mapping[str, EnergyBoxes],
+    recorder: Recorder,
+    messages: int,
+) -> CaseRecord:
+    """Put what the recorder gathered by community into the order of homes and devices."""
+    order = [member for community in setup.communities for member in community.members]
+    by_home = np.argsort(order)
+    devices = [
+        (community.members[home], device)
+        for community in setup.communities
+        for home, device in plants[community.name].devices
+    ]
+    # Stable: the devices of one home keep their order.
+    by_device = np.argsort([home for home, _ in devices], kind="stable")
+
+    def gather(attribute: str, places: npt.NDArray[np.intp]) -> FloatArray:
+        """Shape (level, home or device, ptu)."""
+        per_ptu = [
+            np.concatenate(
+                [getattr(measured[community.name], attribute) for community in setup.communities],
+                axis=1,
+            )
+            for measured in recorder.measurements
+        ]
+        return np.stack(per_ptu, axis=-1)[:, places]
+
+    heard = recorder.messages
+    missing = np.full((len(setup.levels), setup.horizon.ptus), np.nan)
+    a_plans = [heard["a_plan"].get(community.name) for community in setup.communities]
+    settlements = [heard["settlement"][community.name] for community in setup.communities]
+    prognosis = heard["d_prognosis"][setup.flow.layout.name]
+    plans = {
+        level: tuple(
+            np.array(
+                [
+                    plan
+                    for community in setup.communities
+                    for plan in boxes[community.name].plans[level]
+                ],
+                dtype=object,
+            )[by_home]
+        )
+        for level in setup.levels
+    }
+    return CaseRecord(
+        axes=setup.axes,
+        date=setup.date,
+        levels=setup.levels,
+        horizon=setup.horizon,
+        tariff=setup.tariff,
+        limits=setup.limits,
+        layout=setup.flow.layout,
+        homes=setup.homes,
+        communities=setup.communities,
+        devices=tuple(devices[place] for place in by_device),
+        net_kw=gather("p_kw", by_home),
+        reactive_kvar=gather("q_kvar", by_home),
+        device_kw=gather("device_kw", by_device),
+        stored_kwh=gather("stored_kwh", by_device),
+        stored_start_kwh=np.concatenate(
+            [heard["stored_start_kwh"][community.name] for community in setup.communities], axis=1
+        )[:, by_device],
+        plans=plans,
+        a_plan_kw=np.stack([missing if plan is None else plan.net_kw for plan in a_plans], axis=1),
+        d_prognosis_kw=prognosis.net_kw,
+        regimes=prognosis.regimes,
+        bill_eur=np.concatenate([each.bill_eur for each in settlements], axis=1)[:, by_home],
+        payment_eur=np.concatenate([each.payment_eur for each in settlements], axis=1)[:, by_home],
+        grid=dict(zip(setup.levels, heard["grid_states"][setup.flow.layout.name], strict=True)),
+        outdoor_c=setup.outdoor_c,
+        clearness=setup.clearness,
+        messages=messages,
+    )

@@ -1,0 +1,230 @@
+"""What a KPI is, and the view of one level of a case from which it is computed.
+
+The definition carries everything a reader needs to judge the figure, so that the table's columns,
+the report's tooltips and the reference page come from one place and cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mas2sim.domain.arrays import BoolArray, FloatArray
+from mas2sim.domain.grid_state import GridState
+from mas2sim.domain.home import Home
+from mas2sim.domain.plan import HomePlan, PlanStatus
+from mas2sim.domain.typical_day import Level
+from mas2sim.results.record import CaseRecord
+
+NAN = float("nan")
+
+GROUPS = ("money", "energy", "grid", "market")
+"""Groups of KPIs in the order in which they are shown."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CaseLevel:
+    """One level of a recorded case.
+
+    Parameters
+    ----------
+    record : CaseRecord
+    index : int
+        Place of the level in ``record.levels``.
+    """
+
+    record: CaseRecord
+    index: int
+
+    @property
+    def level(self) -> Level:
+        """The level looked at."""
+        return self.record.levels[self.index]
+
+    @property
+    def hours(self) -> float:
+        """Length of a PTU. [h]"""
+        return self.record.horizon.ptu_hours
+
+    @property
+    def homes(self) -> tuple[Home, ...]:
+        """Homes of the substation."""
+        return self.record.homes
+
+    @property
+    def net_kw(self) -> FloatArray:
+        """Power at the connection points, shape (home, ptu). [kW]"""
+        return np.asarray(self.record.net_kw[self.index])
+
+    @property
+    def total_kw(self) -> FloatArray:
+        """Sum of the connections, shape (ptu). [kW]"""
+        return np.asarray(self.net_kw.sum(axis=0))
+
+    @property
+    def total_kvar(self) -> FloatArray:
+        """Sum of the connections' reactive power, shape (ptu). [kvar]"""
+        return np.asarray(self.record.reactive_kvar[self.index].sum(axis=0))
+
+    @property
+    def device_kw(self) -> FloatArray:
+        """Power of flexible devices, shape (device, ptu). [kW]"""
+        return np.asarray(self.record.device_kw[self.index])
+
+    @property
+    def bill_eur(self) -> FloatArray:
+        """Bill by each home's own meter, shape (home). [EUR]"""
+        return np.asarray(self.record.bill_eur[self.index])
+
+    @property
+    def payment_eur(self) -> FloatArray:
+        """What each home pays in the end, shape (home). [EUR]"""
+        return np.asarray(self.record.payment_eur[self.index])
+
+    @property
+    def plans(self) -> tuple[HomePlan, ...]:
+        """Plans of the homes; empty when none were recorded."""
+        return self.record.plans.get(self.level, ())
+
+    @property
+    def flow(self) -> GridState | None:
+        """State of the grid; None when the flow was not run."""
+        return self.record.grid.get(self.level)
+
+    @property
+    def solved_flow(self) -> GridState | None:
+        """State of the grid; None unless every PTU converged.
+
+        A day with a hole in it has no maximum, minimum or sum that could be trusted.
+        """
+        flow = self.flow
+        return flow if flow is not None and bool(flow.converged.all()) else None
+
+    @property
+    def flexible(self) -> BoolArray:
+        """True for the homes that offer a device, shape (home)."""
+        return np.array([home.has_flexibility for home in self.homes], dtype=bool)
+
+    @property
+    def status(self) -> str:
+        """``"ok"``, or in words what keeps the figures of this level from being complete."""
+        faults = []
+        infeasible = sum(plan.status is PlanStatus.INFEASIBLE for plan in self.plans)
+        if infeasible:
+            faults.append(f"infeasible ({infeasible} of {len(self.plans)} homes)")
+        if self.flow is None:
+            faults.append("no_power_flow")
+        elif (lost := int((~self.flow.converged).sum())) > 0:
+            faults.append(f"not_converged ({lost} of {self.flow.converged.size} PTUs)")
+        return "; ".join(faults) or "ok"
+
+    def against(self, reference: Level) -> CaseLevel | None:
+        """Return the reference level of this case; None at or below it, or when it was not run."""
+        order = list(Level)
+        if reference not in self.record.levels or order.index(self.level) <= order.index(reference):
+            return None
+        return CaseLevel(self.record, self.record.levels.index(reference))
+
+
+Measure = Callable[[CaseLevel], float | str | None]
+Comparison = Callable[[CaseLevel, CaseLevel], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Kpi:
+    """One key performance indicator.
+
+    Parameters
+    ----------
+    name : str
+        Column of the KPI table; ends in the unit where there is one.
+    unit : str
+        ``"-"`` for words and shares of one.
+    label : str
+        The name in plain words.
+    group : str
+        One of `GROUPS`.
+    formula : str
+    sign : str
+        What a positive value means.
+    boundary : str
+        Where it is measured: home, community, substation or case.
+    missing : str
+        When the value is NaN.
+    sentence : str
+        What it tells, in one sentence.
+    compute : callable
+        From one level of a case to the value; NaN (None for words) where there is none.
+    better : str
+        ``"lower"``, ``"higher"``, or empty where neither is better in itself.
+    """
+
+    name: str
+    unit: str
+    label: str
+    group: str
+    formula: str
+    sign: str
+    boundary: str
+    missing: str
+    sentence: str
+    compute: Measure
+    better: str = ""
+
+
+def compared(
+    stem: str,
+    unit: str,
+    *,
+    label: str,
+    group: str,
+    formula: str,
+    sign: str,
+    boundary: str,
+    sentence: str,
+    compare: Comparison,
+    better: str = "",
+    missing: str = "",
+) -> tuple[Kpi, Kpi]:
+    """Define a KPI that compares with the baseline, and its twin that compares with uc1.
+
+    Both references are given, since the first holds the effect of management as a whole and the
+    second the market's own.
+    """
+
+    def kpi(reference: Level, name: str, words: str) -> Kpi:
+        def compute(case: CaseLevel) -> float:
+            other = case.against(reference)
+            return NAN if other is None else compare(other, case)
+
+        holes = f"at or below {reference.value}, or when {reference.value} was not run"
+        return Kpi(
+            name=name,
+            unit=unit,
+            label=f"{label} {words}",
+            group=group,
+            formula=formula.replace("ref", reference.value),
+            sign=sign,
+            boundary=boundary,
+            missing=f"{holes}; {missing}" if missing else holes,
+            sentence=sentence,
+            compute=compute,
+            better=better,
+        )
+
+    return (
+        kpi(Level.BASELINE, f"{stem}_{unit}", "against the baseline"),
+        kpi(Level.UC1, f"{stem}_vs_uc1_{unit}", "against uc1"),
+    )
+
+
+def ratio(numerator: float, denominator: float) -> float:
+    """Quotient, NaN where the denominator is zero or either side is missing."""
+    return float(numerator / denominator) if denominator != 0.0 else NAN
+
+
+def reduction_percent(reference: float, value: float) -> float:
+    """``(reference - value) / reference`` in percent, NaN for 0/0 and for a zero reference. [%]"""
+    return 100.0 * ratio(reference - value, reference)

@@ -1,0 +1,250 @@
+"""KPIs of energy: what crosses the connections, what stays local, and whether services were met."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from mas2sim.results.balance import (
+    boundary_energy,
+    community_groups,
+    home_groups,
+    substation_group,
+)
+from mas2sim.results.kpi_definition import NAN, CaseLevel, Kpi, compared, ratio
+from mas2sim.results.services import services, storage_drift_kwh
+
+CHANGED_KW = 1e-3
+"""A home's plan counts as changed when it differs by more than one watt somewhere: solvers leave
+smaller differences behind without meaning them."""
+
+CURTAILED_KW = 1e-6
+"""Differences between meter and components below a milliwatt are rounding."""
+
+Groups = Callable[[CaseLevel], Sequence[Sequence[int]]]
+
+
+def _grid_net_kwh(case: CaseLevel) -> float:
+    flow = case.solved_flow
+    return NAN if flow is None else float(flow.import_kw.sum() * case.hours)
+
+
+def _curtailed_kwh(case: CaseLevel) -> float:
+    expected = np.array([home.fixed_kw for home in case.homes]).reshape(case.net_kw.shape)
+    for row, (index, _) in enumerate(case.record.devices):
+        expected[index] = expected[index] + case.device_kw[row]
+    difference = np.abs(expected - case.net_kw)
+    return float(difference[difference > CURTAILED_KW].sum() * case.hours)
+
+
+def _activated_kwh(reference: CaseLevel, case: CaseLevel) -> float:
+    return float(0.5 * np.abs(case.net_kw - reference.net_kw).sum() * case.hours)
+
+
+def _changed(reference: CaseLevel, case: CaseLevel) -> tuple[int, int]:
+    moved = np.abs(case.net_kw - reference.net_kw).max(axis=1) > CHANGED_KW
+    return int((moved & case.flexible).sum()), int(case.flexible.sum())
+
+
+def _own_use(what: str, boundary: str, groups: Groups) -> Kpi:
+    suffix = "" if boundary == "home" else f"_{boundary}"
+    consumption = what == "self_consumption"
+
+    def compute(case: CaseLevel) -> float:
+        energy = boundary_energy(case, groups(case))
+        return energy.self_consumption_percent if consumption else energy.self_sufficiency_percent
+
+    return Kpi(
+        name=f"{what}{suffix}_percent",
+        unit="percent",
+        label=("Self-consumption" if consumption else "Self-sufficiency") + f", {boundary}",
+        group="energy",
+        formula="(G - X) / G" if consumption else "(G - X) / (G - X + I)",
+        sign="positive; more is more local use",
+        boundary=boundary,
+        missing="without generation" if consumption else "with neither generation nor import",
+        sentence=(
+            (
+                "Share of the PV energy used inside the boundary"
+                if consumption
+                else "Share of the energy used inside the boundary that comes from its own PV"
+            )
+            + "; exports of energy that a battery drew from the grid are left out of X."
+        ),
+        compute=compute,
+        better="higher",
+    )
+
+
+ENERGY = (
+    Kpi(
+        name="homes_net_kwh",
+        unit="kWh",
+        label="Net energy of the homes",
+        group="energy",
+        formula="sum over homes and PTUs of h n",
+        sign="positive: import",
+        boundary="substation",
+        missing="never",
+        sentence="Energy that all connections draw less what they feed in.",
+        compute=lambda case: float(case.total_kw.sum() * case.hours),
+    ),
+    Kpi(
+        name="grid_net_kwh",
+        unit="kWh",
+        label="Net energy through the transformer",
+        group="energy",
+        formula="sum over PTUs of h P_HV",
+        sign="positive: import",
+        boundary="substation",
+        missing="when the power flow was not run or a PTU did not converge",
+        sentence="Energy drawn from the grid above: the homes' net energy and all losses.",
+        compute=_grid_net_kwh,
+    ),
+    Kpi(
+        name="energy_import_kwh",
+        unit="kWh",
+        label="Imported by homes",
+        group="energy",
+        formula="sum over homes and PTUs of h max(n, 0)",
+        sign="positive: import",
+        boundary="home",
+        missing="never",
+        sentence="Energy drawn at the connection points.",
+        compute=lambda case: boundary_energy(case, home_groups(case)).imported_kwh,
+    ),
+    Kpi(
+        name="energy_export_kwh",
+        unit="kWh",
+        label="Exported by homes",
+        group="energy",
+        formula="sum over homes and PTUs of h max(-n, 0)",
+        sign="positive: export",
+        boundary="home",
+        missing="never",
+        sentence="Energy fed in at the connection points.",
+        compute=lambda case: boundary_energy(case, home_groups(case)).exported_kwh,
+    ),
+    Kpi(
+        name="generation_kwh",
+        unit="kWh",
+        label="Generated",
+        group="energy",
+        formula="sum over homes and PTUs of h times PV power",
+        sign="positive: generation",
+        boundary="home",
+        missing="never",
+        sentence="Energy from PV.",
+        compute=lambda case: boundary_energy(case, home_groups(case)).generated_kwh,
+    ),
+    *(
+        _own_use(what, boundary, groups)
+        for boundary, groups in (
+            ("home", home_groups),
+            ("community", community_groups),
+            ("substation", substation_group),
+        )
+        for what in ("self_consumption", "self_sufficiency")
+    ),
+    *compared(
+        "flexibility_activated",
+        "kwh",
+        label="Flexibility activated",
+        group="energy",
+        formula="1/2 sum over homes and PTUs of h |n - n_ref|",
+        sign="positive",
+        boundary="home",
+        sentence="Energy moved from one time to another, counted once.",
+        compare=_activated_kwh,
+    ),
+    *compared(
+        "homes_changed",
+        "count",
+        label="Homes whose day changed",
+        group="energy",
+        formula="number of homes with flexible assets with max |n - n_ref| > 1 W",
+        sign="positive",
+        boundary="home",
+        sentence="Homes with flexible assets that use power at other times.",
+        compare=lambda ref, case: float(_changed(ref, case)[0]),
+    ),
+    *compared(
+        "homes_changed",
+        "percent",
+        label="Share of homes whose day changed",
+        group="energy",
+        formula="homes changed / homes with flexible assets",
+        sign="positive",
+        boundary="home",
+        sentence="The same as a share of the homes with flexible assets.",
+        compare=lambda ref, case: 100.0 * ratio(*map(float, _changed(ref, case))),
+        missing="without homes with flexible assets",
+    ),
+    Kpi(
+        name="curtailed_kwh",
+        unit="kWh",
+        label="Curtailed",
+        group="energy",
+        formula="sum over homes and PTUs of h |base + heat pump + PV + devices - n|",
+        sign="positive",
+        boundary="home",
+        missing="never",
+        sentence="Energy by which the meters differ from what loads and PV would have taken.",
+        compute=_curtailed_kwh,
+        better="lower",
+    ),
+    Kpi(
+        name="unserved_kwh",
+        unit="kWh",
+        label="Services not delivered",
+        group="energy",
+        formula="sum over vehicles and appliances of max(0, asked - delivered)",
+        sign="positive: missing",
+        boundary="home",
+        missing="never",
+        sentence="Energy that vehicles and appliance cycles asked for and did not get.",
+        compute=lambda case: services(case).missing_kwh,
+        better="lower",
+    ),
+    Kpi(
+        name="unserved_cycles_count",
+        unit="count",
+        label="Appliance cycles not run",
+        group="energy",
+        formula="number of appliances with less energy than their cycle needs",
+        sign="positive: missing",
+        boundary="home",
+        missing="never",
+        sentence="Appliance cycles that were asked for and did not run to the end.",
+        compute=lambda case: float(services(case).missing_cycles),
+        better="lower",
+    ),
+    Kpi(
+        name="discomfort",
+        unit="-",
+        label="Discomfort",
+        group="energy",
+        formula="energy of services not delivered / energy of services asked",
+        sign="positive: missing",
+        boundary="home",
+        missing="when no service was asked",
+        sentence="0 when every vehicle was charged and every cycle ran, 1 when none was.",
+        compute=lambda case: services(case).discomfort,
+        better="lower",
+    ),
+    Kpi(
+        name="storage_drift_kwh",
+        unit="kWh",
+        label="Batteries not back where they began",
+        group="energy",
+        formula="sum over batteries of |energy at the end of the day - at its start|",
+        sign="positive",
+        boundary="home",
+        missing="when a battery's energy was not recorded",
+        sentence="A cyclic day borrows nothing: what is left here is saving on credit.",
+        compute=storage_drift_kwh,
+        better="lower",
+    ),
+)
+"""KPIs of energy."""

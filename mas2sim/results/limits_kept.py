@@ -1,0 +1,75 @@
+"""Where and when the grid leaves its limits: the arithmetic under the grid KPIs and asset table."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mas2sim.domain.arrays import BoolArray, FloatArray, IntArray
+from mas2sim.domain.grid_state import GridLayout, GridState
+from mas2sim.results.kpi_definition import CaseLevel
+
+LOW_VOLTAGE_KV = 1.0
+"""Low voltage ends here (IEC 60038); statutory limits of the homes' voltage hold below."""
+
+OVER_LIMIT_KW = 1e-3
+"""A plan that meets a limit exactly is metered within a watt of it."""
+
+TRANSFORMER = "transformer"
+
+
+def low_voltage_buses(layout: GridLayout) -> IntArray:
+    """Indices of the buses to which the statutory band applies."""
+    return np.array(
+        [index for index, bus in enumerate(layout.buses) if bus.vn_kv <= LOW_VOLTAGE_KV],
+        dtype=np.int64,
+    )
+
+
+def branches_of_kind(layout: GridLayout, *, transformer: bool) -> IntArray:
+    """Indices of the transformers, or of all lines."""
+    return np.array(
+        [
+            index
+            for index, branch in enumerate(layout.branches)
+            if (branch.kind == TRANSFORMER) is transformer
+        ],
+        dtype=np.int64,
+    )
+
+
+def neutral_voltage_v(layout: GridLayout) -> FloatArray:
+    """Nominal voltage phase to neutral of each bus, shape (bus). [V]"""
+    nominal_kv = np.array([bus.vn_kv for bus in layout.buses], dtype=np.float64)
+    return np.asarray(nominal_kv * 1000.0 / np.sqrt(3.0))
+
+
+def voltage_v(layout: GridLayout, flow: GridState) -> FloatArray:
+    """Voltage phase to neutral at the low-voltage buses, shape (time, bus, phase). [V]"""
+    buses = low_voltage_buses(layout)
+    return np.asarray(flow.vm_pu[:, buses, :] * neutral_voltage_v(layout)[buses][:, None])
+
+
+def over_limit_kw(case: CaseLevel) -> FloatArray:
+    """Sum of the connections beyond its limit, import or export, shape (ptu). [kW]"""
+    limits = case.record.limits
+    total = case.total_kw
+    over = np.maximum(total - limits.transformer_import_kw, 0.0)
+    under = np.maximum(-total - limits.transformer_export_kw, 0.0)
+    return np.asarray(over + under)
+
+
+def congested(case: CaseLevel) -> BoolArray:
+    """True in the PTUs in which the sum of the connections is beyond its limit, shape (ptu)."""
+    return np.asarray(over_limit_kw(case) > OVER_LIMIT_KW)
+
+
+def congestion_kvah(case: CaseLevel) -> float:
+    """O, the apparent energy above the limit. [kVAh]
+
+    The limit of a PTU is the import limit while the sum of the connections imports, and the export
+    limit while it exports, both read as kVA.
+    """
+    limits = case.record.limits
+    total = case.total_kw
+    limit = np.where(total >= 0.0, limits.transformer_import_kw, limits.transformer_export_kw)
+    return float(np.maximum(np.hypot(total, case.total_kvar) - limit, 0.0).sum() * case.hours)

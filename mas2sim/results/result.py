@@ -1,0 +1,143 @@
+"""A finished result, read back from its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from mas2sim.domain.errors import StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+KPI_FILE = "kpi.parquet"
+HOMES_FILE = "homes.parquet"
+ASSETS_FILE = "assets.parquet"
+CASES_FILE = "cases.parquet"
+SERIES_FILE = "series.nc"
+PROVENANCE_FILE = "provenance.json"
+REPORT_FOLDER = "report"
+REPORT_FILE = "index.html"
+
+DATA_FILES = (KPI_FILE, HOMES_FILE, ASSETS_FILE, CASES_FILE, SERIES_FILE)
+"""Files that hold figures; their digests are part of the provenance."""
+
+Content = TypeVar("Content")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """Tables, series and provenance of one finished case.
+
+    The series are read from disk when they are used; `close` (or a ``with`` block) lets go of the
+    file.
+
+    Parameters
+    ----------
+    path : Path
+        The result folder.
+    kpi, homes, assets, cases : DataFrame
+    series : Dataset
+    provenance : mapping
+    """
+
+    path: Path
+    kpi: pd.DataFrame
+    homes: pd.DataFrame
+    assets: pd.DataFrame
+    cases: pd.DataFrame
+    series: xr.Dataset
+    provenance: Mapping[str, Any]
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Levels of the case, in the order in which they were run."""
+        return tuple(str(level) for level in self.series["level"].to_numpy())
+
+    def close(self) -> None:
+        """Let go of the series' file."""
+        self.series.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_result(path: Path | str) -> Result:
+    """Read a result folder.
+
+    Parameters
+    ----------
+    path : Path or str
+        The folder.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    StoreError
+        When the folder or one of its files is missing or cannot be read; it names the file.
+    """
+    import pandas as pd
+    import xarray as xr
+
+    folder = Path(path)
+    if not folder.is_dir():
+        raise StoreError(f"{folder}: there is no result here; the folder does not exist")
+    missing = [name for name in (*DATA_FILES, PROVENANCE_FILE) if not (folder / name).is_file()]
+    if missing:
+        raise StoreError(
+            f"{folder}: not a complete result, without {', '.join(missing)}; run the case again "
+            "into another folder"
+        )
+    provenance = read_provenance(folder)
+    tables = {
+        name: _read(folder / name, pd.read_parquet)
+        for name in (KPI_FILE, HOMES_FILE, ASSETS_FILE, CASES_FILE)
+    }
+    series = _read(
+        folder / SERIES_FILE, lambda file: xr.open_dataset(file, engine="h5netcdf", cache=True)
+    )
+    return Result(
+        path=folder,
+        kpi=tables[KPI_FILE],
+        homes=tables[HOMES_FILE],
+        assets=tables[ASSETS_FILE],
+        cases=tables[CASES_FILE],
+        series=series,
+        provenance=provenance,
+    )
+
+
+def read_provenance(folder: Path) -> dict[str, Any]:
+    """Read the provenance of a result folder.
+
+    Raises
+    ------
+    StoreError
+        When the file cannot be read or is no provenance.
+    """
+    path = folder / PROVENANCE_FILE
+    content = _read(path, lambda file: json.loads(file.read_text(encoding="utf-8")))
+    if not isinstance(content, dict) or "plan_hash" not in content:
+        raise StoreError(f"{path}: this is not a provenance file of mas2sim; it has no plan_hash")
+    return content
+
+
+def _read(path: Path, reader: Callable[[Path], Content]) -> Content:
+    # Readers of four libraries fail in as many ways on a damaged file; all mean the same here.
+    try:
+        return reader(path)
+    except Exception as error:
+        raise StoreError(
+            f"{path}: the file is damaged or not readable ({type(error).__name__}: {error}); "
+            "run the case again with --force"
+        ) from error

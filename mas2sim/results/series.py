@@ -1,0 +1,292 @@
+"""The time series of a case as one labelled dataset, and its file.
+
+The dataset holds everything a figure or a later study may ask for, so nobody has to run a case
+again to look at it. Time is the start of each PTU, in local clock time of the representative date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mas2sim.domain.arrays import FloatArray
+from mas2sim.domain.community import membership
+from mas2sim.domain.grid_state import GridState
+from mas2sim.domain.home import Home
+from mas2sim.domain.limits import Regime
+from mas2sim.results.record import CaseRecord
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+COMPRESSION_LEVEL = 4
+"""Of zlib, 1 to 9; higher ones take longer and save next to nothing on such series."""
+
+STORED_AS_FLOAT32 = ("vm_pu", "loading_percent")
+"""The two largest variables; seven digits are far beyond what a power flow means."""
+
+NO_REGIME = -1
+
+PHASES = ("a", "b", "c")
+
+
+def device_kind(home: Home, name: str) -> str:
+    """Kind of a home's flexible device: appliance, ev or battery."""
+    if home.ev is not None and home.ev.name == name:
+        return "ev"
+    if home.battery is not None and home.battery.name == name:
+        return "battery"
+    return "appliance"
+
+
+def series_dataset(record: CaseRecord) -> xr.Dataset:
+    """Arrange the recorded series of a case.
+
+    Parameters
+    ----------
+    record : CaseRecord
+
+    Returns
+    -------
+    Dataset
+        Dimensions level, time, home, device, community, bus, phase, branch. Every variable carries
+        ``units`` and ``long_name``. What a level lacks is NaN.
+    """
+    import xarray as xr
+
+    dataset = xr.Dataset(
+        data_vars={
+            **_home_variables(record),
+            **_market_variables(record),
+            **_grid_variables(record),
+            **_day_variables(record),
+        },
+        coords=_coordinates(record),
+        attrs={
+            "title": "Series of one case",
+            "date": record.date,
+            "substation": record.layout.name,
+            "tariff": record.tariff.name,
+            "transformer_import_limit_kw": record.limits.transformer_import_kw,
+            "transformer_export_limit_kw": record.limits.transformer_export_kw,
+            "voltage_min_v": record.limits.voltage_min_v,
+            "voltage_max_v": record.limits.voltage_max_v,
+            "loading_limit_percent": record.limits.loading_percent,
+            **{f"axis_{name}": value for name, value in record.axes.items()},
+        },
+    )
+    dataset["time"].attrs.update(long_name="start of the PTU, local clock time")
+    return dataset
+
+
+def write_series(dataset: xr.Dataset, path: Path) -> None:
+    """Write the series as NetCDF; the same series give the same bytes."""
+    encoding: dict[str, dict[str, Any]] = {}
+    for name, variable in dataset.variables.items():
+        if variable.dtype.kind in "fi" and variable.ndim:
+            encoding[str(name)] = {"zlib": True, "complevel": COMPRESSION_LEVEL, "shuffle": True}
+        if name in STORED_AS_FLOAT32:
+            encoding[str(name)]["dtype"] = "float32"
+    minutes = f"minutes since {dataset.attrs['date']} 00:00:00"
+    encoding["time"] = {"units": minutes, "calendar": "standard", "dtype": "int64"}
+    dataset.to_netcdf(path, engine="h5netcdf", encoding=encoding)
+
+
+def _variable(
+    dims: tuple[str, ...], values: Any, units: str, long_name: str, **attributes: Any
+) -> tuple[tuple[str, ...], Any, dict[str, Any]]:
+    return dims, values, {"units": units, "long_name": long_name, **attributes}
+
+
+def _home_variables(record: CaseRecord) -> dict[str, Any]:
+    connection = ("level", "time", "home")
+    device = ("level", "time", "device")
+    fixed = ("time", "home")
+    homes, ptus = record.homes, record.horizon.ptus
+
+    def stack(values: Callable[[Home], FloatArray]) -> FloatArray:
+        return np.array([values(home) for home in homes]).reshape(len(homes), ptus).T
+
+    def heat_pump_kw(home: Home) -> FloatArray:
+        return np.zeros(ptus) if home.heat_pump is None else home.heat_pump.p_kw
+
+    return {
+        "p_kw": _variable(
+            connection, record.net_kw.swapaxes(1, 2), "kW", "active power, positive is import"
+        ),
+        "q_kvar": _variable(
+            connection, record.reactive_kvar.swapaxes(1, 2), "kvar", "reactive power"
+        ),
+        "device_kw": _variable(
+            device, record.device_kw.swapaxes(1, 2), "kW", "power of flexible devices"
+        ),
+        "stored_kwh": _variable(
+            device, record.stored_kwh.swapaxes(1, 2), "kWh", "energy at the end of the PTU"
+        ),
+        "stored_start_kwh": _variable(
+            ("level", "device"), record.stored_start_kwh, "kWh", "energy at midnight"
+        ),
+        "base_kw": _variable(fixed, stack(lambda home: home.base_kw), "kW", "base load"),
+        "heat_pump_kw": _variable(fixed, stack(heat_pump_kw), "kW", "heat pump"),
+        "pv_kw": _variable(fixed, stack(lambda home: home.pv_kw), "kW", "PV, never positive"),
+    }
+
+
+def _market_variables(record: CaseRecord) -> dict[str, Any]:
+    order = list(Regime)
+    shape = (len(record.levels), record.horizon.ptus)
+    regimes = np.full(shape, NO_REGIME, dtype=np.int8)
+    for row, level in enumerate(record.regimes):
+        if level:
+            regimes[row] = [order.index(regime) for regime in level]
+    return {
+        "a_plan_kw": _variable(
+            ("level", "time", "community"),
+            record.a_plan_kw.swapaxes(1, 2),
+            "kW",
+            "A-plan of the community",
+        ),
+        "d_prognosis_kw": _variable(
+            ("level", "time"), record.d_prognosis_kw, "kW", "D-prognosis of the substation"
+        ),
+        "regime": _variable(
+            ("level", "time"),
+            regimes,
+            "1",
+            "operating regime",
+            flag_values=np.arange(NO_REGIME, len(order), dtype=np.int8),
+            flag_meanings=" ".join(("unknown", *(regime.value for regime in order))),
+        ),
+    }
+
+
+def _grid_variables(record: CaseRecord) -> dict[str, Any]:
+    per_time = ("level", "time")
+    phases = _phases(record)
+
+    def stack(values: Callable[[GridState], Any], *shape: int) -> FloatArray:
+        missing = np.full((record.horizon.ptus, *shape), np.nan)
+        rows = [
+            missing if (flow := record.grid.get(level)) is None else values(flow)
+            for level in record.levels
+        ]
+        return np.array(rows, dtype=np.float64)
+
+    converged = [
+        np.zeros(record.horizon.ptus, dtype=bool)
+        if (flow := record.grid.get(level)) is None
+        else flow.converged
+        for level in record.levels
+    ]
+    return {
+        "vm_pu": _variable(
+            (*per_time, "bus", "phase"),
+            stack(lambda flow: flow.vm_pu, len(record.layout.buses), len(phases)),
+            "1",
+            "voltage phase to neutral over the bus's nominal voltage",
+        ),
+        "loading_percent": _variable(
+            (*per_time, "branch"),
+            stack(lambda flow: flow.loading_percent, len(record.layout.branches)),
+            "percent",
+            "loading against the rating",
+        ),
+        "grid_import_kw": _variable(
+            per_time, stack(lambda flow: flow.import_kw), "kW", "power from the grid above"
+        ),
+        "grid_import_kvar": _variable(
+            per_time, stack(lambda flow: flow.import_kvar), "kvar", "reactive power from above"
+        ),
+        "loss_line_kw": _variable(
+            per_time, stack(lambda flow: flow.loss_line_kw), "kW", "losses in lines"
+        ),
+        "loss_transformer_load_kw": _variable(
+            per_time,
+            stack(lambda flow: flow.loss_transformer_load_kw),
+            "kW",
+            "losses in the transformer's windings",
+        ),
+        "loss_transformer_no_load_kw": _variable(
+            per_time,
+            stack(lambda flow: flow.loss_transformer_no_load_kw),
+            "kW",
+            "losses in the transformer's iron",
+        ),
+        "converged": _variable(
+            per_time, np.array(converged, dtype=np.int8), "1", "1 where the power flow converged"
+        ),
+    }
+
+
+def _day_variables(record: CaseRecord) -> dict[str, Any]:
+    tariff, time = record.tariff, ("time",)
+    return {
+        "import_eur_per_kwh": _variable(
+            time, tariff.import_eur_per_kwh, "EUR/kWh", "price of imported energy"
+        ),
+        "export_eur_per_kwh": _variable(
+            time, tariff.export_eur_per_kwh, "EUR/kWh", "price of exported energy"
+        ),
+        "outdoor_c": _variable(time, record.outdoor_c, "degC", "air temperature"),
+        "clearness": _variable(time, record.clearness, "1", "irradiance over the clear sky's"),
+    }
+
+
+def _coordinates(record: CaseRecord) -> dict[str, Any]:
+    layout, homes = record.layout, record.homes
+    community = membership(record.communities)
+    minutes = np.arange(record.horizon.ptus) * record.horizon.ptu_minutes
+    start = np.datetime64(record.date, "ns")
+    devices = [(homes[index], name) for index, name in record.devices]
+    return {
+        "level": _words([level.value for level in record.levels]),
+        "time": start + minutes.astype("timedelta64[m]").astype("timedelta64[ns]"),
+        "clock_h": _variable(("time",), minutes / 60.0, "h", "hours since midnight"),
+        "home": _words([home.name for home in homes]),
+        "home_bus": ("home", _words(layout.home_bus)),
+        "home_phase": ("home", _words(layout.home_phase)),
+        "home_community": ("home", _words([community.get(i, "") for i in range(len(homes))])),
+        "home_has_flexibility": ("home", np.array([h.has_flexibility for h in homes], np.int8)),
+        "community": _words([each.name for each in record.communities]),
+        "device": _words([f"{home.name}/{name}" for home, name in devices]),
+        "device_home": ("device", _words([home.name for home, _ in devices])),
+        "device_kind": ("device", _words([device_kind(home, name) for home, name in devices])),
+        "bus": _words([bus.name for bus in layout.buses]),
+        "bus_vn_kv": _variable(
+            ("bus",), np.array([b.vn_kv for b in layout.buses], float), "kV", "nominal voltage"
+        ),
+        "bus_x_m": _variable(
+            ("bus",), np.array([bus.x_m for bus in layout.buses], float), "m", "place on the map"
+        ),
+        "bus_y_m": _variable(
+            ("bus",), np.array([bus.y_m for bus in layout.buses], float), "m", "place on the map"
+        ),
+        "phase": _words(_phases(record)),
+        "branch": _words([branch.name for branch in layout.branches]),
+        "branch_kind": ("branch", _words([branch.kind for branch in layout.branches])),
+        "branch_from": ("branch", _words([branch.from_bus for branch in layout.branches])),
+        "branch_to": ("branch", _words([branch.to_bus for branch in layout.branches])),
+        "branch_feeder": ("branch", _words([branch.feeder for branch in layout.branches])),
+        "branch_rating": (
+            "branch",
+            np.array([branch.rating for branch in layout.branches], float),
+            {"units": "A; kVA of transformers", "long_name": "rating"},
+        ),
+        "branch_length_m": _variable(
+            ("branch",), np.array([b.length_m for b in layout.branches], float), "m", "length"
+        ),
+    }
+
+
+def _words(values: Any) -> Any:
+    return np.array(list(values), dtype=object)
+
+
+def _phases(record: CaseRecord) -> tuple[str, ...]:
+    for flow in record.grid.values():
+        if flow.vm_pu.shape[-1] == len(PHASES):
+            return PHASES
+    return ("balanced",)

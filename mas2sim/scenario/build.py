@@ -1,0 +1,158 @@
+"""Builds what a world needs from a case: grid, homes, communities, prices, limits."""
+
+from __future__ import annotations
+
+from mas2sim.cosim import CaseSetup
+from mas2sim.domain.community import partition
+from mas2sim.domain.errors import ConfigurationError, Fault
+from mas2sim.grid import Substation, build_cardiff, power_flow
+from mas2sim.market import Timetable
+from mas2sim.population import (
+    OwnData,
+    Population,
+    PopulationSettings,
+    Site,
+    SmartScenario,
+    build_population,
+)
+from mas2sim.scenario.case import Case
+from mas2sim.scenario.configuration import SmartGroup
+from mas2sim.scenario.tariff import tariff_of
+
+SECONDS_PER_MINUTE = 60
+SECONDS_PER_HOUR = 3600
+
+
+def build_setup(case: Case) -> tuple[CaseSetup, tuple[str, ...]]:
+    """Build grid and homes of `case`.
+
+    Returns
+    -------
+    setup : CaseSetup
+    assumptions : tuple of str
+        What was assumed, in sentences with figures.
+
+    Raises
+    ------
+    ConfigurationError
+        With what is wrong with recipes, tables or files of one's own.
+    """
+    configuration = case.configuration
+    substation = _substation(case)
+    homes = len(substation.layout.home_bus)
+    if configuration.communities > homes:
+        raise ConfigurationError(
+            [Fault("communities", str(configuration.communities), f"at most {homes}, the homes")]
+        )
+    population = _population(case, homes)
+    market = configuration.market
+    setup = CaseSetup(
+        axes=case.axes,
+        date=population.date,
+        levels=tuple(configuration.levels),
+        horizon=case.horizon,
+        tariff=tariff_of(configuration.tariff, configuration.day.name, case.horizon),
+        limits=substation.limits,
+        flow=power_flow(substation, unbalanced=configuration.power_flow == "unbalanced"),
+        homes=population.homes,
+        communities=partition(
+            homes,
+            configuration.communities,
+            seed=configuration.seed,
+            substation=configuration.substation,
+        ),
+        outdoor_c=population.outdoor_c,
+        clearness=population.clearness,
+        ties=configuration.ties,
+        seed=configuration.seed,
+        substation=configuration.substation,
+        timetable=Timetable(
+            market.plan_hour * SECONDS_PER_HOUR, market.gate_minutes * SECONDS_PER_MINUTE
+        ),
+    )
+    return setup, (*population.assumptions, *_assumptions(case, substation))
+
+
+def _substation(case: Case) -> Substation:
+    grid = case.configuration.grid
+    return build_cardiff(
+        case.grids / grid.name,
+        case.configuration.substation,
+        hv_vm_pu=grid.hv_vm_pu,
+        tap_pos=grid.tap_pos,
+        transformer_import_kw=grid.transformer_limit_kw,
+        transformer_export_kw=grid.transformer_export_limit_kw,
+        voltage_band_v=(grid.voltage_min_v, grid.voltage_max_v),
+    )
+
+
+def _population(case: Case, homes: int) -> Population:
+    configuration = case.configuration
+    population, site = configuration.population, configuration.grid.site
+    settings = PopulationSettings(
+        homes=homes,
+        site=Site(site.latitude_deg, site.longitude_deg, site.altitude_m, site.timezone),
+        smart=_scenario(configuration.smart),
+        ladder=tuple(_scenario(rung) for rung in case.ladder),
+        flexible_percent=configuration.flexibility.offered_percent,
+        mean_annual_kwh=population.mean_annual_kwh,
+        annual_kwh_cv=population.annual_kwh_cv,
+        own_data=OwnData(
+            average_profiles=population.average_profiles,
+            annual_energy=population.annual_energy,
+            measured_profiles=population.measured_profiles,
+            allocation=population.allocation,
+        ),
+        profiles_dir=case.profiles,
+    )
+    return build_population(
+        settings,
+        day=case.day,
+        weather=configuration.weather.name,
+        seed=configuration.seed,
+        substation=configuration.substation,
+        horizon=case.horizon,
+    )
+
+
+def _scenario(group: SmartGroup) -> SmartScenario:
+    return SmartScenario(
+        name=group.name,
+        pv_percent=group.pv_percent,
+        ev_percent=group.ev_percent,
+        heat_pump_percent=group.heat_pump_percent,
+        battery_percent=group.battery_percent,
+        smart_appliances_percent=group.smart_appliances_percent,
+        any_percent=group.any_percent,
+    )
+
+
+def _assumptions(case: Case, substation: Substation) -> tuple[str, ...]:
+    """Assumptions that are not the population's."""
+    configuration, limits = case.configuration, substation.limits
+    tariff = configuration.tariff
+    if configuration.power_flow == "unbalanced":
+        flow = (
+            "Every home is a single-phase load; service cables have their neutral modelled, mains "
+            "through their zero-sequence impedance."
+        )
+    else:
+        flow = "The flow is balanced: every home is an equal load on the three phases."
+    transformer = (
+        f"The transformer's operating limits are {limits.transformer_import_kw:g} kW of import and "
+        f"{limits.transformer_export_kw:g} kW of export, on the sum of the connections."
+    )
+    supply = (
+        f"The HV side stands at {configuration.grid.hv_vm_pu:g} pu, the tap changer at position "
+        f"{configuration.grid.tap_pos}."
+    )
+    prices = (
+        f"Prices: tariff {tariff.name}, {tariff.eur_per_unit:g} EUR per {tariff.currency}; the tie "
+        f"rule among plans of equal cost is {configuration.ties.value!r}."
+    )
+    cyclic = (
+        "The day is cyclic: what crosses midnight comes back in the morning of the same day; "
+        "batteries begin and end with the energy they have when nobody manages them."
+    )
+    forecasts = "Forecasts are perfect: plans are made with the profiles that come to pass."
+    return transformer, supply, flow, prices, cyclic, forecasts

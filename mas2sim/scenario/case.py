@@ -1,0 +1,139 @@
+"""One case: a validated configuration with everything that decides its result."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mas2sim.domain.errors import ConfigurationError, Fault
+from mas2sim.domain.horizon import Horizon
+from mas2sim.domain.typical_day import TypicalDay
+from mas2sim.scenario.compose import compose_tree, group_choice
+from mas2sim.scenario.configuration import CaseConfiguration, SmartGroup, validate
+from mas2sim.scenario.folders import data_folder, scenario_folders
+
+OWN_FILES = ("average_profiles", "annual_energy", "measured_profiles", "allocation")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case that can be run.
+
+    Parameters
+    ----------
+    configuration : CaseConfiguration
+    overrides : tuple of str
+        As given by the user.
+    ladder : tuple of SmartGroup
+        The scenarios along which ownership is nested.
+    grids, profiles : Path
+        Folders of the data.
+    """
+
+    configuration: CaseConfiguration
+    overrides: tuple[str, ...]
+    ladder: tuple[SmartGroup, ...]
+    grids: Path
+    profiles: Path
+
+    @property
+    def day(self) -> TypicalDay:
+        """The typical day."""
+        return TypicalDay(self.configuration.season.name, self.configuration.day.name)
+
+    @property
+    def horizon(self) -> Horizon:
+        """The day in PTUs."""
+        return Horizon(self.configuration.ptu_minutes)
+
+    @property
+    def axes(self) -> dict[str, str | int]:
+        """Identity of the case among others."""
+        case = self.configuration
+        groups = (case.smart, case.flexibility, case.grid, case.tariff)
+        smart, flexibility, grid, tariff = (group.name for group in groups)
+        return {
+            "season": case.season.name.value,
+            "day": case.day.name.value,
+            "weather": case.weather.name.value,
+            "smart": smart,
+            "flexibility": flexibility,
+            "grid": grid,
+            "substation": case.substation,
+            "communities": case.communities,
+            "tariff": tariff,
+            "seed": case.seed,
+            "power_flow": case.power_flow,
+            "ties": case.ties.value,
+        }
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides the result, apart from the code: configuration and content of files."""
+        return {
+            "configuration": self.configuration.model_dump(mode="json", by_alias=True),
+            "ladder": [rung.model_dump(mode="json") for rung in self.ladder],
+            "files": {
+                name: _digest(path)
+                for name in OWN_FILES
+                if (path := getattr(self.configuration.population, name)) is not None
+            },
+        }
+
+
+def compose_case(overrides: Sequence[str] = (), *, data: Path | None = None) -> Case:
+    """Compose and check one case.
+
+    Parameters
+    ----------
+    overrides : sequence of str
+        In Hydra's grammar.
+    data : Path, optional
+        A folder with scenarios/, grids/ or profiles/ in it that goes before the shipped ones.
+
+    Raises
+    ------
+    ConfigurationError
+        With every fault of the overrides, the values and the files named.
+    """
+    scenarios = scenario_folders(data)
+    composed, faults = compose_tree(scenarios, overrides)
+    configuration, found = validate(composed)
+    # A value may be at fault both as an override and in the composed tree: once is enough.
+    faults += [fault for fault in found if fault.where not in {each.where for each in faults}]
+    ladder, found = _ladder(scenarios, composed)
+    faults += found
+    if faults or configuration is None:
+        raise ConfigurationError(faults)
+    return Case(
+        configuration=configuration,
+        overrides=tuple(overrides),
+        ladder=ladder,
+        grids=data_folder("grids", data),
+        profiles=data_folder("profiles", data),
+    )
+
+
+def _ladder(
+    scenarios: Sequence[Path], composed: Mapping[str, Any]
+) -> tuple[tuple[SmartGroup, ...], list[Fault]]:
+    """Scenarios of population.ladder as shipped; overrides of smart.* do not touch them."""
+    population = composed.get("population")
+    names = population.get("ladder") if isinstance(population, dict) else None
+    if not isinstance(names, list):
+        return (), []
+    rungs, faults = [], []
+    for name in names:
+        content = group_choice(scenarios, "smart", str(name))
+        if content is None:
+            faults.append(Fault("population.ladder", str(name), "names in scenarios/smart/"))
+        else:
+            rungs.append(SmartGroup.model_validate(content))
+    return tuple(rungs), faults
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
