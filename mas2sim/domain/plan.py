@@ -73,8 +73,10 @@ class HomePlan:
 
     @property
     def gap_eur(self) -> float:
-        """How far the plan may be from the least cost. [EUR]"""
-        return max(0.0, self.cost_eur - self.bound_eur)
+        """How far the plan may be from the least cost; NaN without a bound. [EUR]"""
+        gap_eur = self.cost_eur - self.bound_eur
+        # Not max(): it would make a proof of NaN.
+        return 0.0 if gap_eur < 0 else gap_eur
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,89 @@
+"""Commands and exit codes. Heavy imports live inside the commands, so that help comes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+import mas2sim
+from mas2sim.domain.errors import Mas2simError
+
+WELL, BAD_INPUT, INTERRUPTED = 0, 1, 130
+
+FOLDER = click.Path(path_type=Path)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(mas2sim.__version__, prog_name="mas2sim")
+def commands() -> None:
+    """Multi-agent flexibility markets in low-voltage grids, co-simulated."""
+
+
+@commands.command()
+@click.argument("overrides", nargs=-1)
+@click.option("--out", type=FOLDER, help="The result folder. [results/<grid>/<plan hash>]")
+@click.option("--force", is_flag=True, help="Compute again what is stored already.")
+@click.option(
+    "--data", type=FOLDER, help="A folder whose scenarios/, grids/ or profiles/ go before ours."
+)
+def run(overrides: Sequence[str], out: Path | None, force: bool, data: Path | None) -> None:
+    """Run one case: a typical day of a substation, at each level.
+
+    OVERRIDES change the default case, in Hydra's grammar: season=summer weather=sunny
+    smart=2030_green flexibility=high communities=5 seed=2 "levels=[baseline,uc1]" ties=earliest
+    grid.transformer_limit_kw=250 ... The groups and keys are those of scenarios/.
+    """
+    from mas2sim.cli.progress import show_progress
+    from mas2sim.cli.tables import print_result
+    from mas2sim.report import write_report
+    from mas2sim.scenario import run_case
+
+    with show_progress() as progress:
+        result = run_case(
+            overrides,
+            out=out,
+            store=True,
+            force=force,
+            data=data,
+            report=write_report,
+            progress=progress,
+        )
+    print_result(result)
+
+
+@commands.command()
+@click.argument("result", type=FOLDER)
+def report(result: Path) -> None:
+    """Make the report of a stored RESULT again."""
+    from mas2sim.report import write_report
+    from mas2sim.results import open_result
+
+    page = result / "report" / "index.html"
+    with open_result(result) as opened:
+        page.parent.mkdir(exist_ok=True)
+        write_report(opened, page)
+    click.echo(f"Report: {page}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code.
+
+    0 all well, 1 bad input, 130 interrupted. Errors are told in words, without a traceback; a
+    traceback is a fault of the program.
+    """
+    try:
+        commands.main(arguments, prog_name="mas2sim", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        error.show()
+        return BAD_INPUT
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; nothing was written, earlier results are whole", err=True)
+        return INTERRUPTED
+    except Mas2simError as error:
+        click.echo(f"mas2sim: {error}", err=True)
+        return BAD_INPUT
+    return WELL

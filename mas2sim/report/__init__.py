@@ -1,0 +1,11 @@
+"""The page that shows a finished result: figures and tables in one file that needs no network.
+
+It reads what the result folder holds and computes nothing of its own beyond sums and extremes, so
+that a page can be made again years later from the files alone.
+"""
+
+from __future__ import annotations
+
+from mas2sim.report.page import write_report
+
+__all__ = ["write_report"]

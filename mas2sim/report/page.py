@@ -1,0 +1,167 @@
+"""The report page: one file with all it needs inside, figures' data and drawing code included."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mas2sim.report.appearance import LEVEL_COLOUR, LEVEL_NAME
+from mas2sim.report.grid_figures import loss_figure, voltage_figure
+from mas2sim.report.grid_map import map_figure
+from mas2sim.report.home_day import chosen_home, home_figure
+from mas2sim.report.kpi_view import kpi_groups
+from mas2sim.report.load_figures import duration_figure, load_figure, managed_level, plans_figure
+from mas2sim.report.wording import (
+    case_facts,
+    case_title,
+    headline_words,
+    headlines,
+    level_statuses,
+)
+from mas2sim.results import Result
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+TEMPLATE_FILE, STYLE_FILE = "page.html.j2", "page.css"
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A figure with what stands around it."""
+
+    name: str
+    title: str
+    note: str
+    height: int
+    json: str
+
+
+def write_report(result: Result, path: Path) -> None:
+    """Write the report of a result.
+
+    Parameters
+    ----------
+    result : Result
+    path : Path
+        The HTML file to write; its folder is made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(report_page(result), encoding="utf-8")
+
+
+def report_page(result: Result) -> str:
+    """Return the page as HTML."""
+    import jinja2
+    from plotly.offline import get_plotlyjs
+
+    room = resources.files("mas2sim.report")
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    template = environment.from_string(room.joinpath(TEMPLATE_FILE).read_text(encoding="utf-8"))
+    groups = kpi_groups(result)
+    return template.render(
+        style=room.joinpath(STYLE_FILE).read_text(encoding="utf-8"),
+        plotly=get_plotlyjs(),
+        title=case_title(result),
+        facts=case_facts(result),
+        headlines=headlines(result),
+        headline_words=headline_words(result),
+        statuses=level_statuses(result),
+        levels=[(LEVEL_NAME[level], LEVEL_COLOUR[level]) for level in result.kpi["level"]],
+        groups=groups,
+        panels=_panels(result),
+        assumptions=result.provenance.get("assumptions", []),
+        provenance=_provenance_rows(result.provenance),
+        configuration=json.dumps(
+            result.provenance.get("configuration", {}), indent=2, ensure_ascii=False
+        ),
+    )
+
+
+def figures(result: Result) -> Mapping[str, go.Figure]:
+    """All figures of the report by name."""
+    return {
+        "load": load_figure(result),
+        "plans": plans_figure(result),
+        "duration": duration_figure(result),
+        "voltage": voltage_figure(result),
+        "map": map_figure(result),
+        "home": home_figure(result),
+        "losses": loss_figure(result),
+    }
+
+
+def _panels(result: Result) -> list[Panel]:
+    managed = LEVEL_NAME[managed_level(result)]
+    words = {
+        "load": (
+            "Load of the substation",
+            "Sum of all connections. Above the dashed line the limit is not kept.",
+        ),
+        "plans": (
+            "Plans of the communities",
+            f"A-plans that the aggregators sent, and the D-prognosis of the substation, {managed}.",
+        ),
+        "duration": (
+            "How long the transformer is loaded",
+            "Apparent power at the HV side, losses included, against the rating.",
+        ),
+        "voltage": (
+            "Voltage",
+            (
+                "Phase to neutral over all low-voltage buses and phases: the shade spans lowest to "
+                "highest, the line is the median, dashed are the statutory limits."
+            ),
+        ),
+        "map": (
+            "Where the grid is strained",
+            (
+                "Buses by the voltage of the day that comes nearest to a limit, branches by their "
+                "highest loading. Choose a level above the map; point at a place for its values."
+            ),
+        ),
+        "home": (
+            f"A home's day: {chosen_home(result)}",
+            "The home with the most devices in use; of several, the one that saves most.",
+        ),
+        "losses": (
+            "Losses of the day",
+            "Only losses in lines and windings answer to load; those in the iron do not.",
+        ),
+    }
+    return [
+        Panel(
+            name=name,
+            title=words[name][0],
+            note=words[name][1],
+            height=int(figure.layout.height),
+            # plotly writes < and > as escapes, so no name in the data can end the element.
+            json=str(figure.to_json()),
+        )
+        for name, figure in figures(result).items()
+    ]
+
+
+def _provenance_rows(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
+    names = (
+        ("plan_hash", "plan"),
+        ("created", "created"),
+        ("mas2sim", "mas2sim"),
+        ("code_version", "code version"),
+        ("git_revision", "git revision"),
+        ("python", "Python"),
+        ("seed", "seed"),
+    )
+    rows = [(label, str(provenance[key])) for key, label in names if provenance.get(key)]
+    overrides = provenance.get("overrides")
+    if overrides:
+        rows.append(("overrides", " ".join(map(str, overrides))))
+    versions = provenance.get("versions", {})
+    packages = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    return [*rows, ("packages", packages)] if packages else rows

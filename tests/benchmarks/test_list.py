@@ -1,0 +1,15 @@
+"""`python -m benchmarks` lists what there is."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_benchmarks_are_listed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    for name in ("power_flow", "mosaik_overhead"):
+        assert name in done.stdout

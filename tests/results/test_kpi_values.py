@@ -1,0 +1,353 @@
+"""KPIs against sums made another way, by hand or from the raw arrays of the record."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mas2sim.domain.device import Battery, PvPlant
+from mas2sim.domain.home import Home
+from mas2sim.domain.plan import PlanStatus
+from mas2sim.domain.typical_day import Level
+from mas2sim.results import KPIS, CaseRecord, kpi_table
+from mas2sim.results.balance import boundary_energy, community_groups, home_groups
+from mas2sim.results.kpi_definition import GROUPS, CaseLevel
+
+ROUNDING = 1e-9
+"""Sums of 96 x 6 doubles in another order differ in the last digits only."""
+
+H = 0.25
+
+
+@pytest.fixture(scope="module")
+def record(toy: ModuleType) -> CaseRecord:
+    made: CaseRecord = toy.synthetic_record(tuple(Level))
+    return made
+
+
+@pytest.fixture(scope="module")
+def table(record: CaseRecord) -> pd.DataFrame:
+    return kpi_table(record).set_index("level")
+
+
+def test_the_columns_are_identity_axes_status_and_the_registry_in_order(toy: ModuleType) -> None:
+    columns = list(kpi_table(toy.synthetic_record()).columns)
+    assert columns == ["case", *toy.AXES, "level", "status", *(kpi.name for kpi in KPIS)]
+
+
+def test_every_kpi_is_defined_in_full() -> None:
+    assert len({kpi.name for kpi in KPIS}) == len(KPIS)
+    for kpi in KPIS:
+        assert kpi.group in GROUPS
+        for text in (kpi.unit, kpi.formula, kpi.sign, kpi.boundary, kpi.missing, kpi.sentence):
+            assert text, kpi.name
+
+
+def test_units_stand_in_the_names() -> None:
+    endings = {
+        "EUR": "_eur",
+        "kWh": "_kwh",
+        "kWh ": "_kwh",
+        "kVAh": "_kvah",
+        "kW": "_kw",
+        "percent": "_percent",
+        "pu": "_pu",
+        "s": "_s",
+    }
+    for kpi in KPIS:
+        if kpi.unit in endings:
+            assert kpi.name.endswith(endings[kpi.unit]), kpi.name
+
+
+def test_energy_and_peaks_follow_the_meters(record: CaseRecord, table: pd.DataFrame) -> None:
+    for row, level in enumerate(record.levels):
+        net, total = record.net_kw[row], record.net_kw[row].sum(axis=0)
+        got = table.loc[level.value]
+        assert got["homes_net_kwh"] == pytest.approx(H * net.sum(), abs=ROUNDING)
+        assert got["energy_import_kwh"] == pytest.approx(H * net[net > 0].sum())
+        assert got["energy_export_kwh"] == pytest.approx(-H * net[net < 0].sum())
+        assert got["peak_import_kw"] == pytest.approx(total.max())
+        assert got["peak_export_kw"] == pytest.approx(-total.min())
+
+
+def test_the_transformer_draws_what_homes_and_losses_take(table: pd.DataFrame) -> None:
+    losses = table[["loss_line_kwh", "loss_transformer_load_kwh", "loss_transformer_no_load_kwh"]]
+    assert np.allclose(table["grid_net_kwh"], table["homes_net_kwh"] + losses.sum(axis=1))
+
+
+def test_reductions_are_missing_at_their_reference_and_follow_it_elsewhere(
+    table: pd.DataFrame,
+) -> None:
+    peak = table["peak_import_kw"]
+    reduction = table["peak_import_reduction_percent"]
+    assert math.isnan(reduction["baseline"])
+    assert reduction["uc2"] == pytest.approx(
+        100 * (peak["baseline"] - peak["uc2"]) / peak["baseline"]
+    )
+    vs_uc1 = table["peak_import_reduction_vs_uc1_percent"]
+    assert vs_uc1[["baseline", "uc1"]].isna().all()
+    assert vs_uc1["uc2"] == pytest.approx(100 * (peak["uc1"] - peak["uc2"]) / peak["uc1"])
+
+
+def test_without_the_reference_level_there_is_no_reduction(toy: ModuleType) -> None:
+    alone = kpi_table(toy.synthetic_record((Level.UC1,)))
+    assert alone[["bill_saving_eur", "loss_reduction_total_percent"]].isna().all(axis=None)
+
+
+def test_no_feed_in_gives_no_reduction_of_it(toy: ModuleType) -> None:
+    record = toy.synthetic_record()
+    imports = dataclasses.replace(record, net_kw=np.abs(record.net_kw) + 0.1)
+    table = kpi_table(imports)
+    assert (table["peak_export_kw"] == 0).all()
+    assert table["peak_export_reduction_percent"].isna().all()
+
+
+def test_savings_of_the_two_groups_add_up_to_the_whole(
+    record: CaseRecord, table: pd.DataFrame
+) -> None:
+    saved = (record.bill_eur[0] - record.payment_eur[2]).sum()
+    row = table.loc["uc2"]
+    assert 6 * row["bill_saving_eur"] == pytest.approx(saved)
+    assert 4 * row["bill_saving_flexible_eur"] + 2 * row["bill_saving_passive_eur"] == (
+        pytest.approx(saved)
+    )
+    assert row["bill_saving_percent"] == pytest.approx(
+        100 * saved / (record.bill_eur[0].sum() - 6 * 0.25)
+    )
+
+
+def test_the_market_has_a_revenue_only_where_there_is_a_market(table: pd.DataFrame) -> None:
+    assert table.loc[["baseline", "uc1"], "market_revenue_eur"].isna().all()
+    row = table.loc["uc2"]
+    assert row["market_revenue_eur"] == pytest.approx(row["bill_eur"] - row["payment_eur"])
+
+
+def test_energy_cost_is_what_is_settled_less_the_standing_charge(table: pd.DataFrame) -> None:
+    standing = 6 * 0.25
+    for level in ("baseline", "uc1"):
+        assert table.loc[level, "energy_cost_eur"] == (
+            pytest.approx(table.loc[level, "bill_eur"] - standing)
+        )
+    for level in ("uc2", "uc3", "central"):
+        assert table.loc[level, "energy_cost_eur"] == (
+            pytest.approx(table.loc[level, "payment_eur"] - standing)
+        )
+
+
+def test_the_gap_is_measured_in_import_payments_under_uc1(
+    record: CaseRecord, table: pd.DataFrame
+) -> None:
+    paid = H * (np.maximum(record.net_kw[1], 0.0) * record.tariff.import_eur_per_kwh).sum()
+    assert table.loc["uc1", "gap_percent"] == pytest.approx(100 * 6 * 0.01 / paid)
+    assert math.isnan(table.loc["baseline", "gap_percent"])
+    bound = sum(plan.bound_eur for plan in record.plans[Level.CENTRAL])
+    cost = table.loc["uc2", "energy_cost_eur"]
+    assert table.loc["uc2", "gap_percent"] == pytest.approx(100 * (cost - bound) / paid)
+
+
+def test_netting_and_coordination_make_up_the_gain(table: pd.DataFrame) -> None:
+    row = table.loc["uc2"]
+    assert row["gain_netting_percent"] + row["gain_coordination_percent"] == pytest.approx(
+        row["gain_captured_percent"]
+    )
+    assert table.loc["central", "gain_captured_percent"] == pytest.approx(100.0)
+
+
+def test_flexibility_counts_moved_energy_once(toy: ModuleType) -> None:
+    record = toy.synthetic_record((Level.BASELINE, Level.UC1))
+    net = record.net_kw.copy()
+    net[1] = net[0]
+    net[1, 2, 10] += 2.0
+    net[1, 2, 20] -= 2.0
+    net[1, 5, 30] += 1.0  # a home without flexible assets does not count as changed
+    row = kpi_table(dataclasses.replace(record, net_kw=net)).iloc[1]
+    assert row["flexibility_activated_kwh"] == pytest.approx(0.5 * H * 5.0)
+    assert row["homes_changed_count"] == 1
+    assert row["homes_changed_percent"] == pytest.approx(25.0)
+
+
+def test_congestion_counts_both_directions(toy: ModuleType) -> None:
+    record = toy.synthetic_record((Level.BASELINE,))
+    net = np.zeros_like(record.net_kw)
+    net[0, 0, 40], net[0, 1, 41], net[0, 2, 42] = 13.0, -32.0, 12.0
+    changed = dataclasses.replace(
+        record, net_kw=net, reactive_kvar=np.zeros_like(record.reactive_kvar)
+    )
+    row = kpi_table(changed).iloc[0]
+    assert row["congested_ptus"] == 2
+    assert row["hours_above"] == pytest.approx(0.5)
+    assert row["congestion_kwh"] == pytest.approx(H * (1.0 + 2.0))
+    assert row["congestion_kvah"] == pytest.approx(H * (1.0 + 2.0))
+
+
+def test_the_voltage_of_the_high_voltage_bus_is_not_a_finding(toy: ModuleType) -> None:
+    record = toy.synthetic_record((Level.BASELINE,))
+    flow = record.grid[Level.BASELINE]
+    volts = flow.vm_pu.copy()
+    volts[:, 0, :] = 1.3
+    raised = dataclasses.replace(
+        record, grid={Level.BASELINE: dataclasses.replace(flow, vm_pu=volts)}
+    )
+    row = kpi_table(raised).iloc[0]
+    assert row["vm_max_pu"] == pytest.approx(flow.vm_pu[:, 1:].max())
+    assert row["voltage_outside_hours"] == 0
+
+
+def test_a_flow_that_did_not_converge_says_so_and_claims_nothing(toy: ModuleType) -> None:
+    record = toy.synthetic_record((Level.BASELINE, Level.UC1))
+    grid = {**record.grid, Level.UC1: toy.unsolved(record.grid[Level.UC1], [70, 71, 72])}
+    table = kpi_table(dataclasses.replace(record, grid=grid)).set_index("level")
+    assert table["status"].to_list() == ["ok", "not_converged (3 of 96 PTUs)"]
+    names = ["vm_min_pu", "vm_max_pu", "loss_line_kwh", "loss_percent", "grid_net_kwh"]
+    names += ["transformer_loading_max_percent", "line_loading_max_percent"]
+    names += ["voltage_outside_hours", "overloaded_hours", "loss_reduction_total_percent"]
+    assert table.loc["uc1", names].isna().all()
+    assert table.loc["uc1", "not_converged_ptus"] == 3
+    assert table.loc["baseline", names[:-1]].notna().all()
+
+
+def test_without_a_power_flow_grid_figures_are_missing(toy: ModuleType) -> None:
+    row = kpi_table(toy.synthetic_record((Level.BASELINE,), power_flow=False)).iloc[0]
+    assert row["status"] == "no_power_flow"
+    assert math.isnan(row["not_converged_ptus"])
+    assert math.isnan(row["vm_min_pu"])
+    assert row["peak_import_kw"] > 0
+
+
+def test_an_infeasible_home_is_in_the_status(toy: ModuleType) -> None:
+    record = toy.synthetic_record((Level.UC1,))
+    first, *others = record.plans[Level.UC1]
+    broken = dataclasses.replace(first, status=PlanStatus.INFEASIBLE, reason="no room to charge")
+    changed = dataclasses.replace(record, plans={Level.UC1: (broken, *others)})
+    row = kpi_table(changed).iloc[0]
+    assert row["status"] == "infeasible (1 of 6 homes)"
+    assert row["homes_infeasible_count"] == 1
+
+
+def test_a_service_not_delivered_shows(toy: ModuleType) -> None:
+    record = toy.synthetic_record((Level.UC1,))
+    device = record.device_kw.copy()
+    missing = {name: i for i, (home, name) in enumerate(record.devices) if home == 0}
+    device[0, missing["ev"]] *= 0.5
+    device[0, missing["washing_machine"]] = 0.0
+    row = kpi_table(dataclasses.replace(record, device_kw=device)).iloc[0]
+    assert row["unserved_cycles_count"] == 1
+    assert row["unserved_kwh"] == pytest.approx(3.6 + 0.8)
+    assert row["discomfort"] == pytest.approx(4.4 / (3 * 7.2 + 3 * 0.8))
+    # The meters still hold what the devices took before, so the difference counts as curtailed.
+    assert row["curtailed_kwh"] == pytest.approx(3.6 + 0.8)
+
+
+def test_energy_left_in_a_battery_shows(toy: ModuleType) -> None:
+    record = toy.synthetic_record((Level.UC1,))
+    start = record.stored_start_kwh + 0.7
+    row = kpi_table(dataclasses.replace(record, stored_start_kwh=start)).iloc[0]
+    assert row["storage_drift_kwh"] == pytest.approx(0.7)
+
+
+def one_home(toy: ModuleType, *, base: np.ndarray, pv: np.ndarray, power: np.ndarray) -> CaseLevel:
+    """A record of one home with PV and a battery at given powers."""
+    record = toy.synthetic_record((Level.UC1,))
+    home = Home(
+        "only",
+        1.0,
+        base,
+        battery=Battery(9.0, 9.0, 1.0, 1.0),
+        pv=PvPlant(9.0, 30.0, 180.0, -pv),
+    )
+    net = (base - pv + power)[None, None, :]
+    changed = dataclasses.replace(
+        record,
+        homes=(home,),
+        communities=(),
+        devices=((0, "battery"),),
+        net_kw=net,
+        device_kw=power[None, None, :],
+    )
+    return CaseLevel(changed, 0)
+
+
+def test_energy_bought_at_night_and_sold_by_day_is_no_lost_generation(toy: ModuleType) -> None:
+    base, pv, power = np.zeros(96), np.zeros(96), np.zeros(96)
+    pv[48:52] = 2.0
+    base[48:52] = 2.0  # all generation is used at once
+    power[8:12], power[72:76] = 4.0, -4.0  # 4 kWh from the grid at night, sold in the evening
+    energy = boundary_energy(one_home(toy, base=base, pv=pv, power=power), [(0,)])
+    assert energy.exported_kwh == pytest.approx(4.0)
+    assert energy.exported_generation_kwh == pytest.approx(0.0)
+    assert energy.self_consumption_percent == pytest.approx(100.0)
+    assert energy.self_sufficiency_percent == pytest.approx(100 * 2 / 6)
+
+
+def test_generation_that_goes_through_the_battery_is_exported_all_the_same(
+    toy: ModuleType,
+) -> None:
+    base, pv, power = np.zeros(96), np.zeros(96), np.zeros(96)
+    pv[48:52] = 4.0
+    power[48:52] = 3.0  # 3 kWh of it into the battery, 1 kWh out at once
+    power[8:12] = 1.0  # and 1 kWh from the grid
+    power[72:76] = -4.0
+    energy = boundary_energy(one_home(toy, base=base, pv=pv, power=power), [(0,)])
+    assert energy.exported_generation_kwh == pytest.approx(1.0 + 3.0)
+    assert energy.self_consumption_percent == pytest.approx(0.0)
+
+
+def test_loads_are_served_before_batteries(toy: ModuleType) -> None:
+    base, pv, power = np.zeros(96), np.zeros(96), np.zeros(96)
+    pv[48:52] = 2.0
+    base[48:52] = 1.0
+    power[48:52] = 4.0  # 1 kWh of it is left over from the load, 3 kWh come from the grid
+    power[72:76] = -4.0
+    energy = boundary_energy(one_home(toy, base=base, pv=pv, power=power), [(0,)])
+    assert energy.exported_generation_kwh == pytest.approx(1.0)
+    assert energy.self_consumption_percent == pytest.approx(50.0)
+
+
+def test_without_generation_there_is_no_self_consumption(toy: ModuleType) -> None:
+    zero = np.zeros(96)
+    energy = boundary_energy(one_home(toy, base=zero + 1.0, pv=zero, power=zero), [(0,)])
+    assert math.isnan(energy.self_consumption_percent)
+    assert energy.self_sufficiency_percent == 0.0
+    nothing = boundary_energy(one_home(toy, base=zero, pv=zero, power=zero), [(0,)])
+    assert math.isnan(nothing.self_sufficiency_percent)
+
+
+day = st.lists(st.floats(0.0, 5.0), min_size=96, max_size=96).map(np.array)
+
+
+@settings(max_examples=40, deadline=None)
+@given(base=day, pv=day, power=st.lists(st.floats(-5.0, 5.0), min_size=96, max_size=96))
+def test_shares_stay_between_nothing_and_all(
+    toy: ModuleType, base: np.ndarray, pv: np.ndarray, power: list[float]
+) -> None:
+    case = one_home(toy, base=base, pv=pv, power=np.array(power))
+    energy = boundary_energy(case, [(0,)])
+    assert -ROUNDING <= energy.exported_generation_kwh <= energy.exported_kwh + ROUNDING
+    assert energy.imported_kwh - energy.exported_kwh == pytest.approx(
+        H * float(case.net_kw.sum()), abs=1e-6
+    )
+
+
+def test_wider_boundaries_keep_more_inside(record: CaseRecord, table: pd.DataFrame) -> None:
+    case = CaseLevel(record, 2)
+    home = boundary_energy(case, home_groups(case))
+    community = boundary_energy(case, community_groups(case))
+    assert community.exported_kwh <= home.exported_kwh
+    assert community.generated_kwh == pytest.approx(home.generated_kwh)
+    row = table.loc["uc2"]
+    assert row["self_sufficiency_percent"] <= row["self_sufficiency_community_percent"]
+    assert row["self_sufficiency_community_percent"] <= row["self_sufficiency_substation_percent"]
+
+
+def test_homes_outside_communities_are_their_own_group(record: CaseRecord) -> None:
+    outside = dataclasses.replace(record, communities=record.communities[:1])
+    groups = community_groups(CaseLevel(outside, 0))
+    assert sorted(index for group in groups for index in group) == list(range(6))
+    assert len(groups) == 4

@@ -1,0 +1,171 @@
+"""Series and tables against the record they were made from."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from mas2sim.domain.typical_day import Level
+from mas2sim.results import assets_table, cases_table, homes_table, series_dataset
+from mas2sim.results.series import write_series
+
+FLOAT32 = 1e-6
+"""Voltages and loadings are stored with seven digits."""
+
+
+def test_the_series_hold_the_record(toy: ModuleType) -> None:
+    record = toy.synthetic_record()
+    data = series_dataset(record)
+    assert np.array_equal(data["p_kw"].sel(level="uc1", home="h3"), record.net_kw[1, 2])
+    assert np.array_equal(data["device_kw"].sel(level="uc2").T, record.device_kw[2])
+    assert np.array_equal(data["vm_pu"].sel(level="uc1"), record.grid[Level.UC1].vm_pu)
+    assert data["device"].to_numpy().tolist()[:3] == ["h1/washing_machine", "h1/ev", "h1/battery"]
+    assert data["device_kind"].to_numpy().tolist()[:3] == ["appliance", "ev", "battery"]
+    assert data["home_phase"].to_numpy().tolist() == list("abcabc")
+    assert str(data["time"].to_numpy()[5]) == "2023-06-21T01:15:00.000000000"
+    parts = data["base_kw"] + data["heat_pump_kw"] + data["pv_kw"]
+    devices = data["device_kw"].groupby("device_home").sum().rename(device_home="home")
+    total = (parts + devices.reindex(home=data["home"], fill_value=0.0)).transpose(
+        *data["p_kw"].dims
+    )
+    assert np.allclose(total, data["p_kw"])
+
+
+def test_every_variable_says_its_unit_and_name(toy: ModuleType) -> None:
+    for name, variable in series_dataset(toy.synthetic_record()).data_vars.items():
+        assert variable.attrs["units"], name
+        assert variable.attrs["long_name"], name
+
+
+def test_regimes_decode_by_their_flags(toy: ModuleType) -> None:
+    record = toy.synthetic_record()
+    regime = series_dataset(record)["regime"]
+    meaning = dict(
+        zip(regime.attrs["flag_values"], regime.attrs["flag_meanings"].split(), strict=True)
+    )
+    decoded = [[meaning[value] for value in row] for row in regime.to_numpy()]
+    assert decoded == [[each.value for each in row] for row in record.regimes]
+
+
+def test_a_level_without_a_flow_is_missing_not_zero(toy: ModuleType) -> None:
+    record = toy.synthetic_record((Level.BASELINE, Level.UC1))
+    only = dataclasses.replace(record, grid={Level.UC1: record.grid[Level.UC1]})
+    data = series_dataset(only)
+    assert np.isnan(data["vm_pu"].sel(level="baseline")).all()
+    assert not data["converged"].sel(level="baseline").any()
+    assert np.isfinite(data["vm_pu"].sel(level="uc1")).all()
+
+
+def test_the_series_survive_the_file(toy: ModuleType, tmp_path: Path) -> None:
+    data = series_dataset(toy.synthetic_record())
+    write_series(data, tmp_path / "series.nc")
+    with xr.open_dataset(tmp_path / "series.nc", engine="h5netcdf") as back:
+        xr.testing.assert_allclose(back.load(), data, rtol=FLOAT32)
+        xr.testing.assert_identical(back["p_kw"], data["p_kw"])
+
+
+WRITE_TWICE = """
+import importlib.util, sys
+from pathlib import Path
+spec = importlib.util.spec_from_file_location("synthetic_record", sys.argv[1])
+toy = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(toy)
+from mas2sim.results import kpi_table, series_dataset
+from mas2sim.results.series import write_series
+record = toy.synthetic_record()
+write_series(series_dataset(record), Path(sys.argv[2]))
+kpi_table(record).to_parquet(sys.argv[3], index=False)
+"""
+
+
+def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
+    source = Path(__file__).with_name("synthetic_record.py")
+    for run in ("1", "2"):
+        arguments = [str(source), str(tmp_path / f"{run}.nc"), str(tmp_path / f"{run}.parquet")]
+        subprocess.run(
+            [sys.executable, "-c", WRITE_TWICE, *arguments],
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": run},
+        )
+    for ending in ("nc", "parquet"):
+        assert (tmp_path / f"1.{ending}").read_bytes() == (tmp_path / f"2.{ending}").read_bytes()
+
+
+def test_homes_add_up_to_the_case(toy: ModuleType) -> None:
+    record = toy.synthetic_record()
+    homes = homes_table(record)
+    assert len(homes) == len(record.levels) * len(record.homes)
+    by_level = homes.groupby("level", sort=False)["bill_eur"].sum()
+    assert np.allclose(by_level, record.bill_eur.sum(axis=1))
+    first = homes.iloc[0]
+    assert (first["home"], first["community"], first["phase"]) == ("h1", "community_1", "a")
+    assert first["gap_eur"] == pytest.approx(0.01)
+
+
+def test_a_plan_without_a_bound_has_no_gap(toy: ModuleType) -> None:
+    record = toy.synthetic_record((Level.UC1,))
+    plans = tuple(dataclasses.replace(p, bound_eur=float("nan")) for p in record.plans[Level.UC1])
+    homes = homes_table(dataclasses.replace(record, plans={Level.UC1: plans}))
+    assert homes["gap_eur"].isna().all()
+    assert (homes_table(dataclasses.replace(record, plans={}))["status"] == "no_plan").all()
+
+
+def asset(table: pd.DataFrame, level: str, name: str, kind: str) -> pd.Series:
+    rows = table[(table["level"] == level) & (table["asset"] == name) & (table["kind"] == kind)]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+def test_assets_name_their_worst_moment(toy: ModuleType) -> None:
+    record = toy.synthetic_record()
+    table = assets_table(record)
+    total = record.net_kw[0].sum(axis=0)
+    row = asset(table, "baseline", "toy_1", "transformer_import")
+    assert row["worst"] == pytest.approx(total.max())
+    assert row["worst_at"] == record.horizon.clock(int(total.argmax()))
+    assert row["hours_above"] == pytest.approx(0.25 * (total > 12.0).sum())
+    flow = record.grid[Level.BASELINE]
+    bus = [each.name for each in record.layout.buses].index("bus_h4")
+    low = asset(table, "baseline", "bus_h4", "voltage_low")
+    assert low["worst"] == pytest.approx(flow.vm_pu[:, bus].min() * 400 / np.sqrt(3))
+    assert low["hours_above"] == 0.0
+    assert "hv" not in set(table.loc[table["kind"] == "voltage_low", "asset"])
+
+
+def test_a_voltage_below_the_band_counts_as_hours_beyond_the_limit(toy: ModuleType) -> None:
+    record = toy.synthetic_record((Level.BASELINE,))
+    flow = record.grid[Level.BASELINE]
+    volts = flow.vm_pu.copy()
+    volts[10:14, 3, 1] = 0.9
+    low = dataclasses.replace(record, grid={Level.BASELINE: dataclasses.replace(flow, vm_pu=volts)})
+    row = asset(assets_table(low), "baseline", record.layout.buses[3].name, "voltage_low")
+    assert row["hours_above"] == pytest.approx(1.0)
+    assert row["worst_at"] == "02:30"
+
+
+def test_assets_of_an_unsolved_flow_are_missing_with_a_status(toy: ModuleType) -> None:
+    record = toy.synthetic_record((Level.BASELINE,))
+    grid = {Level.BASELINE: toy.unsolved(record.grid[Level.BASELINE], [5])}
+    table = assets_table(dataclasses.replace(record, grid=grid))
+    lines = table[table["kind"] == "line_loading"]
+    assert lines["worst"].isna().all()
+    assert (lines["status"] == "not_converged (1 of 96 PTUs)").all()
+    assert table.loc[table["kind"] == "transformer_import", "worst"].notna().all()
+
+
+def test_the_case_row_says_what_is_incomplete(toy: ModuleType) -> None:
+    record = toy.synthetic_record((Level.BASELINE, Level.UC1))
+    assert cases_table(record).loc[0, "status"] == "ok"
+    grid = {**record.grid, Level.UC1: toy.unsolved(record.grid[Level.UC1], [5])}
+    row = cases_table(dataclasses.replace(record, grid=grid)).iloc[0]
+    assert row["status"] == "uc1: not_converged (1 of 96 PTUs)"
+    assert row["season"] == "summer"
