@@ -51,7 +51,7 @@ def print_result(result: CaseResult) -> None:
 
 
 def _figure(value: Any, digits: int | None = None) -> str:
-    """A figure with `digits` after the point, or as many as it deserves; "-" where there is none."""
+    """A figure with `digits` after the point, or as many as it deserves; "-" for none."""
     if isinstance(value, str):
         return value
     if value is None or math.isnan(value):

@@ -76,14 +76,12 @@ def _plan_columns(plan: HomePlan | None) -> dict[str, Any]:
             "gap_eur": NAN,
             "solve_s": NAN,
         }
-    # HomePlan.gap_eur is max(0, nan) = 0 without a bound, which would read as a proof.
-    proven = np.isfinite(plan.cost_eur) and np.isfinite(plan.bound_eur)
     return {
         "status": plan.status.value,
         "reason": plan.reason,
         "way": plan.way,
         "bound_eur": plan.bound_eur,
-        "gap_eur": plan.gap_eur if proven else NAN,
+        "gap_eur": plan.gap_eur,
         "solve_s": plan.solve_s,
     }
 

@@ -59,7 +59,7 @@ def test_another_process_draws_the_same_numbers() -> None:
         "from mas2sim.domain.randomness import stream\n"
         "print(stream(1, 1, 'h017', 'ev').random(3).tolist())"
     )
-    printed = subprocess.run(  # noqa: S603
+    printed = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     ).stdout
 
