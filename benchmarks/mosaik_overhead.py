@@ -15,7 +15,7 @@ def main() -> int:
     from mas2sim.scenario.build import build_setup
 
     setup, _ = build_setup(compose_case())
-    # Wall time of building, running and ending the world, less the time within the agents' steps.
+    # CPU time of building, running and ending the world, less that within the agents' steps.
     overhead_ms = [1e3 * run_world(setup).mosaik_s for _ in range(RUNS)]
     middle = median(overhead_ms)
     print(

@@ -106,7 +106,7 @@ class EnergyBoxes:
     def _plan_home(self, level: Level, home: Home, reference: ReferenceDay) -> HomePlan:
         task = self._task
         if level is Level.BASELINE:
-            cost_eur = float(task.tariff.energy_cost_eur(reference.net_kw, task.horizon))
+            cost_eur = float(task.tariff.cost_eur(reference.net_kw, task.horizon))
             return HomePlan(reference.net_kw, cost_eur=cost_eur)
         rng = stream(task.seed, task.substation, home.name, "ties")
         return plan_home(home, reference, task.tariff, task.horizon, ties=task.ties, rng=rng)

@@ -14,7 +14,11 @@ from mas2sim.domain.errors import Mas2simError
 from mas2sim.domain.program import HomeProgram
 
 ABSOLUTE_GAP_EUR = 1e-7
-MAX_NODES = 20_000
+MAX_NODES = 400
+"""A home needs a few dozen at most; beyond this, where negative prices make losses pay, a plan is
+within cents of its bound and the rest of the proof takes minutes."""
+TIE_NODES = 50
+"""Ties are told apart only as far as it is quick: any plan of equal cost will do."""
 OPTIONS: tuple[tuple[str, bool | int | float | str], ...] = (
     ("output_flag", False),
     ("threads", 1),
@@ -64,16 +68,24 @@ class ProgramSolver:
         """Solve for the least cost."""
         return self._solve()
 
-    def best_of_equals(self, preference: FloatArray, cost_eur: float) -> MilpSolution:
-        """Among plans that cost at most `cost_eur`, take the one of least ``preference @ x``."""
-        columns = np.flatnonzero(self._program.cost)
-        cost = self._program.cost[columns]
-        row = (-highspy.kHighsInf, cost_eur, len(columns), columns.astype(np.int32), cost)
-        _check(self._highs.addRow(*row), "addRow")
-        everything = np.arange(len(preference), dtype=np.int32)
-        changed = self._highs.changeColsCost(len(preference), everything, preference)
+    def hold(self, weights: FloatArray, at_most: float) -> None:
+        """Keep ``weights @ x`` at or below `at_most` in every later solve."""
+        columns = np.flatnonzero(weights)
+        row = (-highspy.kHighsInf, at_most, len(columns), columns.astype(np.int32))
+        _check(self._highs.addRow(*row, weights[columns]), "addRow")
+
+    def minimise(self, weights: FloatArray) -> MilpSolution:
+        """Solve for the least ``weights @ x``."""
+        everything = np.arange(len(weights), dtype=np.int32)
+        changed = self._highs.changeColsCost(len(weights), everything, weights)
         _check(changed, "changeColsCost")
         return self._solve()
+
+    def best_of_equals(self, preference: FloatArray, cost_eur: float) -> MilpSolution:
+        """Among plans that cost at most `cost_eur`, take the one of least ``preference @ x``."""
+        self.hold(self._program.cost, cost_eur)
+        _check(self._highs.setOptionValue("mip_max_nodes", TIE_NODES), "mip_max_nodes")
+        return self.minimise(preference)
 
     def _solve(self) -> MilpSolution:
         # An error status of run() is reported through the model status below.

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from time import perf_counter
 from types import MappingProxyType
 
 import numpy as np
 
+from mas2sim.cems.components import components
 from mas2sim.cems.milp import MilpSolution, Outcome, ProgramSolver
 from mas2sim.cems.program import home_program, unplanned_kw
+from mas2sim.cems.structured import solve_structured
 from mas2sim.cems.ties import preference, with_peak
+from mas2sim.cems.wishes import nearest_feasible
 from mas2sim.domain.arrays import FloatArray, frozen
-from mas2sim.domain.device import Appliance, ElectricVehicle, FlexibleDevice
+from mas2sim.domain.device import (
+    Appliance,
+    Battery,
+    ElectricVehicle,
+    FlexibleDevice,
+    InterruptibleLoad,
+)
 from mas2sim.domain.home import Home, ReferenceDay
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.plan import HomePlan, PlanStatus, TieRule
@@ -22,6 +33,10 @@ EQUAL_COST_EUR = 1e-7
 """Plans whose costs differ by less are equal: the gap to which the least cost is proven."""
 ROUNDING_EUR = 1e-8
 """What sums of 96 products and the solver's row tolerance may add to a cost that is not higher."""
+ROUNDING_KW = 1e-6
+"""What the solver's tolerances may add to a power that keeps its cap."""
+
+Setpoints = Mapping[str, FloatArray]
 
 
 def plan_home(
@@ -33,7 +48,7 @@ def plan_home(
     ties: TieRule = TieRule.RANDOM,
     rng: np.random.Generator,
 ) -> HomePlan:
-    """Plan the day of one home at the least bill (level `uc1`).
+    """Plan the day of one home at the least bill and discomfort (level `uc1`).
 
     Parameters
     ----------
@@ -48,25 +63,105 @@ def plan_home(
     Returns
     -------
     HomePlan
-        Never raises for a wish that cannot be met: the status says so, and the home keeps to its
-        reference.
+        Never raises for a wish that cannot be met: the home gets the best plan that breaks least,
+        with the status `infeasible` and the reason.
     """
     began = perf_counter()
-    reference_eur = float(tariff.energy_cost_eur(reference.net_kw, horizon))
+    wishes = nearest_feasible(home, reference, horizon)
+    problem = _Problem(wishes.home, reference, tariff, horizon)
+    found = _plan(problem, ties, rng)
+    reasons = (*wishes.reasons, *found.reasons)
+    cost_eur = float(tariff.cost_eur(found.net_kw, horizon))
+    discomfort_eur = problem.discomfort_eur(found.setpoints)
+    return HomePlan(
+        net_kw=found.net_kw,
+        setpoints=MappingProxyType(dict(found.setpoints)),
+        cost_eur=cost_eur,
+        discomfort_eur=discomfort_eur,
+        bound_eur=min(found.bound_eur, cost_eur + discomfort_eur),
+        status=PlanStatus.INFEASIBLE if reasons else found.status,
+        way=found.way,
+        reason="; ".join(reasons) or found.why_not_optimal,
+        solve_s=perf_counter() - began,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """A plan as it was found."""
+
+    net_kw: FloatArray
+    setpoints: Setpoints
+    bound_eur: float
+    status: PlanStatus
+    way: str
+    reasons: tuple[str, ...] = ()
+    why_not_optimal: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Problem:
+    """One home's day and what it costs to live it."""
+
+    home: Home
+    reference: ReferenceDay
+    tariff: Tariff
+    horizon: Horizon
+
+    @property
+    def reference_eur(self) -> float:
+        """Cost of doing nothing; infinite where that breaks the home's caps."""
+        if _excess_kw(self.home, self.reference.net_kw).max() > ROUNDING_KW:
+            return float("inf")
+        return float(self.tariff.cost_eur(self.reference.net_kw, self.horizon))
+
+    def discomfort_eur(self, setpoints: Setpoints) -> float:
+        """What the household forgoes, at the worth it has put on it."""
+        load = self.home.interruptible
+        if load is None or load.name not in setpoints:
+            return 0.0
+        cut_kwh = float(setpoints[load.name] @ load.p_kw) * self.horizon.ptu_hours
+        return cut_kwh * load.discomfort_eur_per_kwh
+
+
+def _plan(problem: _Problem, ties: TieRule, rng: np.random.Generator) -> _Found:
+    home, reference = problem.home, problem.reference
     if not home.offered_devices:
-        return HomePlan(
-            net_kw=reference.net_kw,
-            cost_eur=reference_eur,
-            bound_eur=reference_eur,
-            status=PlanStatus.OPTIMAL,
-            way="nothing to plan",
-            solve_s=perf_counter() - began,
+        return _Found(
+            reference.net_kw,
+            {},
+            float(problem.tariff.cost_eur(reference.net_kw, problem.horizon)),
+            PlanStatus.OPTIMAL,
+            "nothing to plan",
+            _cap_reasons(home, reference.net_kw, problem.horizon),
         )
-    program = home_program(home, reference, tariff, horizon)
+    found = _plan_by_structure(problem, ties, rng)
+    return _plan_by_milp(problem, ties, rng) if found is None else found
+
+
+def _plan_by_structure(problem: _Problem, ties: TieRule, rng: np.random.Generator) -> _Found | None:
+    """The fast exact way; None where the home does not fit it."""
+    home, horizon = problem.home, problem.horizon
+    parts = components(home, problem.reference, problem.tariff, horizon)
+    plan = None if parts is None else solve_structured(parts, horizon, ties, rng)
+    if plan is None or plan.cost_eur > problem.reference_eur + ROUNDING_EUR:
+        return None
+    setpoints = dict(plan.setpoints)
+    for device in home.offered_devices:
+        # What is not among the components was found never worth cutting.
+        setpoints.setdefault(device.name, _as_unmanaged(device, problem.reference, horizon))
+    return _Found(plan.net_kw, setpoints, plan.bound_eur, PlanStatus.OPTIMAL, plan.way)
+
+
+def _plan_by_milp(problem: _Problem, ties: TieRule, rng: np.random.Generator) -> _Found:
+    """The exact program, and doing nothing where that costs no more."""
+    home, reference, horizon = problem.home, problem.reference, problem.horizon
+    program = home_program(home, reference, problem.tariff, horizon)
     if ties is TieRule.FLATTEST:
         program = with_peak(program)
-    solver = ProgramSolver(program)
-    cheapest = solver.least_cost()
+    solver, cheapest = _least_cost(program)
+    reference_eur = problem.reference_eur
+    status, why = _status(cheapest.outcome)
     bound_eur = min(cheapest.bound, reference_eur)
     if cheapest.outcome in (Outcome.OPTIMAL, Outcome.BOUNDED):
         # Among equals, but never above what doing nothing costs.
@@ -75,60 +170,81 @@ def plan_home(
             preference(program, ties, rng), max(cheapest.objective, most_eur)
         )
         for solution, way in ((preferred, "milp"), (cheapest, "milp, tie not resolved")):
-            plan = _plan(home, reference, tariff, horizon, program, solution)
-            if plan is not None and plan[2] <= reference_eur + ROUNDING_EUR:
-                setpoints, net_kw, cost_eur = plan
-                status, reason = _status(cheapest.outcome)
-                return HomePlan(
-                    net_kw,
-                    MappingProxyType(setpoints),
-                    cost_eur,
-                    min(bound_eur, cost_eur),
-                    status,
-                    way,
-                    reason,
-                    perf_counter() - began,
-                )
-    status, reason = _status(cheapest.outcome)
-    return HomePlan(
-        net_kw=reference.net_kw,
-        setpoints=MappingProxyType(_reference_setpoints(home, reference, horizon)),
-        cost_eur=reference_eur,
-        bound_eur=bound_eur,
-        status=status,
-        way="reference",
-        reason=reason,
-        solve_s=perf_counter() - began,
+            if not len(solution.columns):
+                continue
+            setpoints, net_kw = _carried_out(problem, program, solution.columns)
+            cost_eur = float(problem.tariff.cost_eur(net_kw, horizon))
+            if cost_eur + problem.discomfort_eur(setpoints) <= reference_eur + ROUNDING_EUR:
+                reasons = _cap_reasons(home, net_kw, horizon)
+                return _Found(net_kw, setpoints, bound_eur, status, way, reasons, why)
+    return _Found(
+        reference.net_kw,
+        _reference_setpoints(home, reference, horizon),
+        bound_eur,
+        status,
+        "reference",
+        _cap_reasons(home, reference.net_kw, horizon),
+        why,
     )
+
+
+def _least_cost(program: HomeProgram) -> tuple[ProgramSolver, MilpSolution]:
+    """Least cost within the caps, or beyond them by the least energy."""
+    solver = ProgramSolver(program)
+    cheapest = solver.least_cost()
+    if cheapest.outcome is not Outcome.INFEASIBLE or program.excess.start == program.excess.stop:
+        return solver, cheapest
+    upper = program.upper.copy()
+    upper[program.excess] = np.inf
+    solver = ProgramSolver(replace(program, upper=upper))
+    beyond = np.zeros(len(program.cost))
+    beyond[program.excess] = 1.0
+    least = solver.minimise(beyond)
+    if least.outcome is not Outcome.OPTIMAL:
+        return solver, least
+    solver.hold(beyond, least.objective + ROUNDING_KW)
+    return solver, solver.minimise(program.cost)
 
 
 def _status(outcome: Outcome) -> tuple[PlanStatus, str]:
     if outcome is Outcome.OPTIMAL:
         return PlanStatus.OPTIMAL, ""
     if outcome is Outcome.INFEASIBLE:
-        return PlanStatus.INFEASIBLE, "the wishes for the devices cannot all be met"
+        return PlanStatus.INFEASIBLE, "the wishes for the devices cannot all be met together"
     return PlanStatus.BOUNDED, outcome.value
 
 
-def _plan(
-    home: Home,
-    reference: ReferenceDay,
-    tariff: Tariff,
-    horizon: Horizon,
-    program: HomeProgram,
-    solution: MilpSolution,
-) -> tuple[dict[str, FloatArray], FloatArray, float] | None:
-    """Setpoints, net power and cost of a solution; None without one."""
-    if not len(solution.columns):
-        return None
-    net_kw = unplanned_kw(home, reference)
+def _excess_kw(home: Home, net_kw: FloatArray) -> FloatArray:
+    """By how much the home's caps are exceeded, shape (ptu). [kW]"""
+    beyond = np.maximum(net_kw - home.import_cap_kw, -net_kw - home.export_cap_kw)
+    return np.maximum(beyond, 0.0)
+
+
+def _cap_reasons(home: Home, net_kw: FloatArray, horizon: Horizon) -> tuple[str, ...]:
+    excess_kw = _excess_kw(home, net_kw)
+    if excess_kw.max() <= 2 * ROUNDING_KW:
+        return ()
+    worst = int(excess_kw.argmax())
+    energy_kwh = excess_kw.sum() * horizon.ptu_hours
+    reason = (
+        f"the cap on the home's own power is exceeded by up to {excess_kw[worst]:.2f} kW at "
+        f"{horizon.clock(worst)}, {energy_kwh:.2f} kWh in all"
+    )
+    return (reason,)
+
+
+def _carried_out(
+    problem: _Problem, program: HomeProgram, columns: FloatArray
+) -> tuple[dict[str, FloatArray], FloatArray]:
+    """Setpoints and net power of a solution."""
+    net_kw = unplanned_kw(problem.home, problem.reference)
     setpoints: dict[str, FloatArray] = {}
-    for device in home.offered_devices:
-        columns = solution.columns[program.devices[device.name]]
-        setpoint, power_kw = _device_setpoints(device, columns, horizon)
+    for device in problem.home.offered_devices:
+        chosen = columns[program.devices[device.name]]
+        setpoint, power_kw = _device_setpoints(device, chosen, problem.horizon)
         setpoints[device.name] = frozen(setpoint)
         net_kw += power_kw
-    return setpoints, net_kw, float(tariff.energy_cost_eur(net_kw, horizon))
+    return setpoints, net_kw
 
 
 def _device_setpoints(
@@ -138,13 +254,22 @@ def _device_setpoints(
     if isinstance(device, Appliance):
         start = int(device.starts(horizon)[np.argmax(columns)])
         return _begin_at(start, horizon), device.profile_kw(start, horizon)
+    if isinstance(device, InterruptibleLoad):
+        cut = (columns > 0.5).astype(np.float64)
+        return cut, device.p_kw * (1.0 - cut)
     if isinstance(device, ElectricVehicle):
-        power_kw = np.zeros(horizon.ptus)
         stay = horizon.window(device.arrival, device.departure)
-        power_kw[stay] = np.clip(columns, 0.0, device.charger_kw)
+        charge_kw, deliver_kw = columns[: len(stay)], columns[len(stay) :]
+        power_kw = np.zeros(horizon.ptus)
+        power_kw[stay] = np.clip(charge_kw, 0.0, device.charger_kw)
+        if device.discharge_kw > 0:
+            power_kw[stay] -= np.clip(deliver_kw, 0.0, device.discharge_kw)
         return power_kw, power_kw
-    charge_kw, discharge_kw = columns[: horizon.ptus], columns[horizon.ptus :]
-    power_kw = np.clip(charge_kw - discharge_kw, -device.power_kw, device.power_kw)
+    if isinstance(device, Battery):
+        charge_kw, discharge_kw = columns[: horizon.ptus], columns[horizon.ptus :]
+        power_kw = np.clip(charge_kw - discharge_kw, -device.power_kw, device.power_kw)
+        return power_kw, power_kw
+    power_kw = np.clip(columns, 0.0, device.power_kw)
     return power_kw, power_kw
 
 
@@ -153,11 +278,16 @@ def _reference_setpoints(
 ) -> dict[str, FloatArray]:
     """Setpoints that make the offered devices do what they do unmanaged."""
     return {
-        device.name: _begin_at(device.asked_start, horizon)
-        if isinstance(device, Appliance)
-        else reference.device_kw[device.name]
-        for device in home.offered_devices
+        device.name: _as_unmanaged(device, reference, horizon) for device in home.offered_devices
     }
+
+
+def _as_unmanaged(device: FlexibleDevice, reference: ReferenceDay, horizon: Horizon) -> FloatArray:
+    if isinstance(device, Appliance):
+        return _begin_at(device.asked_start, horizon)
+    if isinstance(device, InterruptibleLoad):
+        return np.zeros(horizon.ptus)
+    return reference.device_kw[device.name]
 
 
 def _begin_at(start: int, horizon: Horizon) -> FloatArray:

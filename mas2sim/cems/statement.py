@@ -1,4 +1,4 @@
-"""Use case 1 in full sentences: one home plans its cyclic day for the least bill.
+"""Use case 1 in full sentences: one home plans its cyclic day for the least cost.
 
 This is the text that says what the CEMS is asked to do: a mixed-integer linear programme in Pyomo
 (Bynum et al. 2021, doi:10.1007/978-3-030-68928-5), meant to be read and to be changed. The planner
@@ -6,14 +6,15 @@ answers the same question faster in another way. The two share nothing but the v
 so that each can be held against the other.
 
 How to change it: a device is a block that states its own constraints and offers an expression
-`power_kw`; the connection point adds up the blocks. A new kind of device is one more function and
-one more line in `home_model`. Nothing in one block relies on the prices or on another block.
+`power_kw`; the blocks are in `statement_devices`. Here the connection point adds them up, and the
+bill prices what crosses it. Nothing in one block relies on the prices or on another block.
 
 Pyomo takes a second to import; the room's `__init__` therefore leaves this module out.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -23,8 +24,14 @@ import pyomo.environ as pyo
 from pyomo.contrib.appsi.base import TerminationCondition
 from pyomo.contrib.appsi.solvers import Highs
 
+from mas2sim.cems.statement_devices import (
+    by_ptu,
+    greatest_load_kw,
+    greatest_source_kw,
+    state_device,
+)
 from mas2sim.domain.arrays import FloatArray, freeze_fields, frozen
-from mas2sim.domain.device import Appliance, Battery, ElectricVehicle, FlexibleDevice
+from mas2sim.domain.device import Appliance, Battery, Heater
 from mas2sim.domain.errors import ConfigurationError, Fault, Mas2simError
 from mas2sim.domain.home import Home, ReferenceDay
 from mas2sim.domain.horizon import Horizon
@@ -58,21 +65,27 @@ class HomeSolution:
     status : PlanStatus
         Optimal or infeasible.
     objective_eur : float
-        Least energy cost, without the standing charge.
+        What was made least: cost and discomfort.
+    cost_eur : float
+        Cost of the energy and of the peak, without the standing charge.
+    discomfort_eur : float
+        What the loads that were cut would have been worth to the household.
     bound_eur : float
-        Lower bound on the energy cost, as the solver proved it.
+        Lower bound on the objective, as the solver proved it.
     net_kw : array, shape (ptu)
         Power at the connection point, positive is import.
     starts : mapping of str to int
         PTU in which each offered appliance begins its cycle.
     device_kw : mapping of str to array, shape (ptu)
-        Power drawn by each offered device; negative where a battery delivers.
+        Power drawn by each offered device; negative where a battery or vehicle delivers.
     battery_kwh : array, shape (ptu)
         Energy in the battery at the start of each PTU; NaN without an offered battery.
     """
 
     status: PlanStatus
     objective_eur: float
+    cost_eur: float
+    discomfort_eur: float
     bound_eur: float
     net_kw: FloatArray
     starts: Mapping[str, int]
@@ -128,9 +141,10 @@ def home_model(
     home : Home
         Its loads, its devices, and which of them it offers.
     reference : ReferenceDay
-        Schedule of the devices that are not offered, and the battery's energy at midnight.
+        Schedule of the devices that are not offered, and what the storages hold at midnight.
     tariff : Tariff
-        Prices, of any sign and in any order; the standing charge changes no decision.
+        Energy prices of any sign and in any order, a peak price >= 0; the standing charge changes
+        no decision.
     horizon : Horizon
         The cyclic day.
 
@@ -138,12 +152,14 @@ def home_model(
     -------
     pyomo.environ.ConcreteModel
         With `device[name]` (a block per offered device), `fixed_kw[ptu]`, `import_kw[ptu]`,
-        `export_kw[ptu]`, `importing[ptu]` and the objective `cost_eur`.
+        `export_kw[ptu]`, `importing[ptu]`, `peak_kw`, `cost_eur`, `discomfort_eur` and their sum,
+        the objective `objective_eur`.
 
     Raises
     ------
     ConfigurationError
-        When an array does not fit the horizon or a device that is not offered has no schedule.
+        When an array does not fit the horizon, two devices share a name, a cap or the peak price
+        is negative, or the reference lacks what is needed of it.
     """
     _check(home, reference, tariff, horizon)
     model = pyo.ConcreteModel(name=home.name)
@@ -151,124 +167,32 @@ def home_model(
     model.ptu_hours = pyo.Param(initialize=horizon.ptu_hours, doc="Length of a PTU [h].")
     model.fixed_kw = pyo.Param(
         model.ptu,
-        initialize=_by_ptu(_fixed_kw(home, reference)),
+        initialize=by_ptu(_fixed_kw(home, reference)),
         within=pyo.Reals,
-        doc="Power that no decision changes: base load, heat pump, PV, devices not offered [kW].",
+        doc="Power that no decision changes: base load, generation, devices not offered [kW].",
     )
 
     offered = {device.name: device for device in home.offered_devices}
     model.device = pyo.Block(list(offered), doc="Offered devices, by name.")
     for name, device in offered.items():
-        match device:
-            case Appliance():
-                _state_appliance(model.device[name], device, horizon)
-            case ElectricVehicle():
-                _state_vehicle(model.device[name], device, horizon)
-            case Battery():
-                _state_battery(model.device[name], device, reference.battery_start_kwh, horizon)
+        state_device(model.device[name], device, reference, horizon)
 
-    _state_connection_point(model, tuple(offered.values()))
-    _state_bill(model, tariff)
+    _state_connection_point(model, home)
+    _state_objective(model, tariff)
     return model
 
 
-def _state_appliance(block: pyo.Block, appliance: Appliance, horizon: Horizon) -> None:
-    """One cycle, begun in an allowed PTU and run to its end without a break."""
-    ptu = block.model().ptu
-    allowed = frozenset(appliance.starts(horizon).tolist())
-    block.begins = pyo.Var(ptu, within=pyo.Binary, doc="1 in the PTU in which the cycle begins.")
-
-    def begins_when_allowed(block: pyo.Block, t: int) -> pyo.Expression:
-        """The cycle begins only where it fits into the household's window."""
-        return block.begins[t] <= (1 if t in allowed else 0)
-
-    def runs_once(block: pyo.Block) -> pyo.Expression:
-        """The cycle runs exactly once a day."""
-        return pyo.quicksum(block.begins[t] for t in ptu) == 1
-
-    def power(block: pyo.Block, t: int) -> pyo.Expression:
-        """The power at t is that of step k of the cycle begun k PTUs before, round midnight."""
-        return pyo.quicksum(
-            kw * block.begins[(t - k) % horizon.ptus] for k, kw in enumerate(appliance.cycle_kw)
-        )
-
-    block.begins_when_allowed = pyo.Constraint(ptu, rule=begins_when_allowed)
-    block.runs_once = pyo.Constraint(rule=runs_once)
-    block.power_kw = pyo.Expression(ptu, rule=power)
-
-
-def _state_vehicle(block: pyo.Block, ev: ElectricVehicle, horizon: Horizon) -> None:
-    """Charge what the day's drive took, at any time of the stay."""
-    ptu = block.model().ptu
-    connected = ev.connected(horizon).tolist()
-    block.power_kw = pyo.Var(
-        ptu, bounds=(0.0, ev.charger_kw), doc="Power drawn, up to what the charger gives [kW]."
-    )
-
-    def charges_when_connected(block: pyo.Block, t: int) -> pyo.Expression:
-        """The vehicle draws nothing while it is away."""
-        return block.power_kw[t] <= (ev.charger_kw if connected[t] else 0.0)
-
-    def makes_the_drive_good(block: pyo.Block) -> pyo.Expression:
-        """Over its stay the vehicle draws exactly what the day's drive costs it."""
-        return pyo.quicksum(block.power_kw[t] for t in ptu) * horizon.ptu_hours == ev.drawn_kwh
-
-    block.charges_when_connected = pyo.Constraint(ptu, rule=charges_when_connected)
-    block.makes_the_drive_good = pyo.Constraint(rule=makes_the_drive_good)
-
-
-def _state_battery(block: pyo.Block, battery: Battery, start_kwh: float, horizon: Horizon) -> None:
-    """Store and deliver within reserve and capacity, and end the day as it began."""
-    ptu = block.model().ptu
-    step = battery.transition(horizon)
-    power = (0.0, battery.power_kw)
-    block.charge_kw = pyo.Var(ptu, bounds=power, doc="Power drawn at the home's side [kW].")
-    block.discharge_kw = pyo.Var(ptu, bounds=power, doc="Power delivered at the home's side [kW].")
-    block.charging = pyo.Var(ptu, within=pyo.Binary, doc="1 where it may draw, 0 where deliver.")
-    block.stored_kwh = pyo.Var(
-        ptu,
-        bounds=(battery.reserve_kwh, battery.capacity_kwh),
-        doc="Energy stored at the start of a PTU, never below the reserve or above capacity [kWh].",
-    )
-
-    def keeps_what_it_stores(block: pyo.Block, t: int) -> pyo.Expression:
-        """Energy carries over, less losses; after the last PTU comes the first."""
-        return block.stored_kwh[(t + 1) % horizon.ptus] == (
-            step.keep * block.stored_kwh[t]
-            + step.charge_kwh_per_kw * block.charge_kw[t]
-            - step.discharge_kwh_per_kw * block.discharge_kw[t]
-        )
-
-    def begins_as_the_reference(block: pyo.Block) -> pyo.Expression:
-        """At midnight it holds what it holds at midnight of the unmanaged day."""
-        return block.stored_kwh[0] == start_kwh
-
-    def charges_or_not(block: pyo.Block, t: int) -> pyo.Expression:
-        """It draws only where it is set to draw."""
-        return block.charge_kw[t] <= battery.power_kw * block.charging[t]
-
-    def discharges_or_not(block: pyo.Block, t: int) -> pyo.Expression:
-        """It delivers only where it is not: both at once would burn energy, for money if paid."""
-        return block.discharge_kw[t] <= battery.power_kw * (1 - block.charging[t])
-
-    def net_power(block: pyo.Block, t: int) -> pyo.Expression:
-        """Seen from the home the battery is a load while it draws, a source while it delivers."""
-        return block.charge_kw[t] - block.discharge_kw[t]
-
-    block.keeps_what_it_stores = pyo.Constraint(ptu, rule=keeps_what_it_stores)
-    block.begins_as_the_reference = pyo.Constraint(rule=begins_as_the_reference)
-    block.charges_or_not = pyo.Constraint(ptu, rule=charges_or_not)
-    block.discharges_or_not = pyo.Constraint(ptu, rule=discharges_or_not)
-    block.power_kw = pyo.Expression(ptu, rule=net_power)
-
-
-def _state_connection_point(model: pyo.ConcreteModel, offered: tuple[FlexibleDevice, ...]) -> None:
-    """Net power is the sum of all loads; in a PTU it flows one way only."""
-    load_kw = sum(_greatest_load_kw(device) for device in offered)
-    source_kw = sum(device.power_kw for device in offered if isinstance(device, Battery))
-    # The tightest bounds that no schedule of the devices can exceed.
-    most_import_kw = {t: max(0.0, model.fixed_kw[t] + load_kw) for t in model.ptu}
-    most_export_kw = {t: max(0.0, source_kw - model.fixed_kw[t]) for t in model.ptu}
+def _state_connection_point(model: pyo.ConcreteModel, home: Home) -> None:
+    """Net power is the sum of all loads, flows one way in a PTU, and stays within the caps."""
+    load_kw = sum(greatest_load_kw(device) for device in home.offered_devices)
+    source_kw = sum(greatest_source_kw(device) for device in home.offered_devices)
+    # What the devices could reach together, or what the household's caps leave of it.
+    most_import_kw = {
+        t: min(home.import_cap_kw, max(0.0, model.fixed_kw[t] + load_kw)) for t in model.ptu
+    }
+    most_export_kw = {
+        t: min(home.export_cap_kw, max(0.0, source_kw - model.fixed_kw[t])) for t in model.ptu
+    }
 
     model.import_kw = pyo.Var(model.ptu, bounds=lambda _, t: (0.0, most_import_kw[t]))
     model.export_kw = pyo.Var(model.ptu, bounds=lambda _, t: (0.0, most_export_kw[t]))
@@ -294,35 +218,45 @@ def _state_connection_point(model: pyo.ConcreteModel, offered: tuple[FlexibleDev
     model.exports_or_not = pyo.Constraint(model.ptu, rule=exports_or_not)
 
 
-def _state_bill(model: pyo.ConcreteModel, tariff: Tariff) -> None:
-    """The home pays for what it draws and is paid for what it feeds in."""
+def _state_objective(model: pyo.ConcreteModel, tariff: Tariff) -> None:
+    """The home pays for energy and peak, is paid for what it feeds in, and minds being cut."""
     for name, prices in (
         ("import_eur_per_kwh", tariff.import_eur_per_kwh),
         ("export_eur_per_kwh", tariff.export_eur_per_kwh),
     ):
-        price = pyo.Param(model.ptu, initialize=_by_ptu(prices), within=pyo.Reals)
+        price = pyo.Param(model.ptu, initialize=by_ptu(prices), within=pyo.Reals)
         model.add_component(name, price)
+    model.peak_eur_per_kw = pyo.Param(initialize=tariff.peak_eur_per_kw)
+    most_kw = max(model.import_kw[t].ub for t in model.ptu)
+    model.peak_kw = pyo.Var(bounds=(0.0, most_kw), doc="Greatest import of the day, or more [kW].")
+
+    def peaks(model: pyo.ConcreteModel, t: int) -> pyo.Expression:
+        """No PTU draws more than the peak; its price keeps it from being more than needed."""
+        return model.peak_kw >= model.import_kw[t]
 
     def cost(model: pyo.ConcreteModel) -> pyo.Expression:
-        """Energy drawn at the import price, less energy fed in at the export price."""
-        return model.ptu_hours * pyo.quicksum(
+        """Energy drawn at the import price, less energy fed in at the export price, and peak."""
+        energy_eur = model.ptu_hours * pyo.quicksum(
             model.import_eur_per_kwh[t] * model.import_kw[t]
             - model.export_eur_per_kwh[t] * model.export_kw[t]
             for t in model.ptu
         )
+        return energy_eur + model.peak_eur_per_kw * model.peak_kw
 
-    model.cost_eur = pyo.Objective(rule=cost, sense=pyo.minimize)
+    def discomfort(model: pyo.ConcreteModel) -> pyo.Expression:
+        """What the household goes without, at its own valuation."""
+        return pyo.quicksum(
+            block.discomfort_eur
+            for block in model.device.values()
+            if block.component("discomfort_eur") is not None
+        )
 
-
-def _greatest_load_kw(device: FlexibleDevice) -> float:
-    """Greatest power that a device can draw. [kW]"""
-    match device:
-        case Appliance():
-            return max(device.cycle_kw, default=0.0)
-        case ElectricVehicle():
-            return device.charger_kw
-        case Battery():
-            return device.power_kw
+    model.peaks = pyo.Constraint(model.ptu, rule=peaks)
+    model.cost_eur = pyo.Expression(rule=cost)
+    model.discomfort_eur = pyo.Expression(rule=discomfort)
+    model.objective_eur = pyo.Objective(
+        expr=model.cost_eur + model.discomfort_eur, sense=pyo.minimize
+    )
 
 
 def _fixed_kw(home: Home, reference: ReferenceDay) -> FloatArray:
@@ -335,30 +269,21 @@ def _fixed_kw(home: Home, reference: ReferenceDay) -> FloatArray:
     return np.asarray(sum(kept, start=home.fixed_kw), dtype=np.float64)
 
 
-def _by_ptu(values: FloatArray) -> dict[int, float]:
-    """Values by PTU, as Pyomo takes them."""
-    return dict(enumerate(values.tolist()))
-
-
 def _check(home: Home, reference: ReferenceDay, tariff: Tariff, horizon: Horizon) -> None:
     """Raise with every fault of the input at once."""
-    arrays = {
-        f"home {home.name}, base_kw": home.base_kw,
-        f"tariff {tariff.name}, import": tariff.import_eur_per_kwh,
-        f"tariff {tariff.name}, export": tariff.export_eur_per_kwh,
-    }
-    for profile in (home.pv, home.heat_pump):
-        if profile is not None:
-            arrays[f"home {home.name}, {profile.name}"] = profile.p_kw
-    faults = []
+    where = f"home {home.name}"
+    arrays = _arrays(home, tariff)
+    faults = _faults_of_values(home, tariff)
     for device in home.flexible_devices:
-        where = f"home {home.name}, reference schedule of {device.name}"
+        schedule = f"{where}, reference schedule of {device.name}"
+        remedy = f"offer {device.name}, or add its schedule"
         if device.name in reference.device_kw:
-            arrays[where] = reference.device_kw[device.name]
+            arrays[schedule] = reference.device_kw[device.name]
         elif device.name not in home.offered:
-            faults.append(
-                Fault(where, "none", "a power per PTU", f"offer {device.name}, or add its schedule")
-            )
+            faults.append(Fault(schedule, "none", "a power per PTU", remedy))
+        elif isinstance(device, Heater) and device.name not in reference.heat_start_kwh:
+            heat = f"{where}, reference heat of {device.name}"
+            faults.append(Fault(heat, "none", "the heat stored at midnight, in kWh"))
     faults += [
         Fault(where, f"shape {np.shape(array)}", f"shape ({horizon.ptus},)")
         for where, array in arrays.items()
@@ -368,12 +293,52 @@ def _check(home: Home, reference: ReferenceDay, tariff: Tariff, horizon: Horizon
         raise ConfigurationError(faults)
 
 
+def _arrays(home: Home, tariff: Tariff) -> dict[str, FloatArray]:
+    """Every array of home and tariff that has a value per PTU, by what it is called in a fault."""
+    where = f"home {home.name}"
+    arrays = {
+        f"{where}, base_kw": home.base_kw,
+        f"tariff {tariff.name}, import": tariff.import_eur_per_kwh,
+        f"tariff {tariff.name}, export": tariff.export_eur_per_kwh,
+    }
+    for device in (home.pv, home.wind, home.micro_chp, home.interruptible):
+        if device is not None:
+            arrays[f"{where}, {device.name}"] = device.p_kw
+    for heater in home.heaters:
+        arrays[f"{where}, heat_per_power of {heater.name}"] = heater.heat_per_power
+        for field in ("surroundings_c", "draw_kw", "lower_c", "upper_c"):
+            arrays[f"{where}, {field} of {heater.name}"] = getattr(heater.store, field)
+    return arrays
+
+
+def _faults_of_values(home: Home, tariff: Tariff) -> list[Fault]:
+    """Names that are taken twice, and limits and prices of the wrong sign."""
+    where = f"home {home.name}"
+    names = Counter(device.name for device in home.flexible_devices)
+    faults = [
+        Fault(f"{where}, name {name}", f"{count} devices", "one device of a name")
+        for name, count in names.items()
+        if count > 1
+    ]
+    signed = {
+        f"{where}, import_cap_kw": home.import_cap_kw,
+        f"{where}, export_cap_kw": home.export_cap_kw,
+        # Below zero the peak would have to be read off the net power, not bounded from below.
+        f"tariff {tariff.name}, peak_eur_per_kw": tariff.peak_eur_per_kw,
+    }
+    # Not value < 0: NaN is no limit either.
+    faults += [Fault(at, str(value), ">= 0") for at, value in signed.items() if not value >= 0]
+    return faults
+
+
 def _no_solution(horizon: Horizon) -> HomeSolution:
     """The answer where the household's wishes cannot be met."""
     nothing = np.full(horizon.ptus, np.nan)
     return HomeSolution(
         status=PlanStatus.INFEASIBLE,
         objective_eur=float("nan"),
+        cost_eur=float("nan"),
+        discomfort_eur=float("nan"),
         bound_eur=float("nan"),
         net_kw=nothing,
         starts=MappingProxyType({}),
@@ -395,7 +360,9 @@ def _solution(model: pyo.ConcreteModel, home: Home, bound_eur: float) -> HomeSol
             battery_kwh = np.array([pyo.value(block.stored_kwh[t]) for t in model.ptu])
     return HomeSolution(
         status=PlanStatus.OPTIMAL,
-        objective_eur=float(pyo.value(model.cost_eur)),
+        objective_eur=float(pyo.value(model.objective_eur)),
+        cost_eur=float(pyo.value(model.cost_eur)),
+        discomfort_eur=float(pyo.value(model.discomfort_eur)),
         bound_eur=bound_eur,
         net_kw=np.array([pyo.value(model.import_kw[t] - model.export_kw[t]) for t in model.ptu]),
         starts=MappingProxyType(starts),

@@ -10,7 +10,7 @@ import click
 import mas2sim
 from mas2sim.domain.errors import Mas2simError
 
-WELL, BAD_INPUT, INTERRUPTED = 0, 1, 130
+WELL, BAD_INPUT, FAILED_CASES, INTERRUPTED = 0, 1, 2, 130
 
 FOLDER = click.Path(path_type=Path)
 
@@ -51,27 +51,36 @@ def run(overrides: Sequence[str], out: Path | None, force: bool, data: Path | No
             progress=progress,
         )
     print_result(result)
+    if (result.kpi["status"] != "ok").any():
+        raise click.exceptions.Exit(FAILED_CASES)
 
 
 @commands.command()
 @click.argument("result", type=FOLDER)
-def report(result: Path) -> None:
-    """Make the report of a stored RESULT again."""
-    from mas2sim.report import write_report
+@click.option(
+    "--home", "homes", multiple=True, help="Make the page of this home instead; may be repeated."
+)
+def report(result: Path, homes: Sequence[str]) -> None:
+    """Make the report of a stored RESULT again, or the pages of single homes."""
+    from mas2sim.report import home_page_name, write_home_page, write_report
     from mas2sim.results import open_result
 
-    page = result / "report" / "index.html"
+    folder = result / "report"
     with open_result(result) as opened:
-        page.parent.mkdir(exist_ok=True)
-        write_report(opened, page)
-    click.echo(f"Report: {page}")
+        for home in homes:
+            write_home_page(opened, home, folder / home_page_name(home))
+            click.echo(f"Page of {home}: {folder / home_page_name(home)}")
+        if not homes:
+            folder.mkdir(exist_ok=True)
+            write_report(opened, folder / "index.html")
+            click.echo(f"Report: {folder / 'index.html'}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code.
 
-    0 all well, 1 bad input, 130 interrupted. Errors are told in words, without a traceback; a
-    traceback is a fault of the program.
+    0 all well, 1 bad input, 2 a case failed in part, 130 interrupted. Errors are told in words,
+    without a traceback; a traceback is a fault of the program.
     """
     try:
         commands.main(arguments, prog_name="mas2sim", standalone_mode=False)
@@ -85,5 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except Mas2simError as error:
         click.echo(f"mas2sim: {error}", err=True)
+        return BAD_INPUT
+    except OSError as error:
+        click.echo(f"mas2sim: {error.filename or 'a file'}: {error.strerror or error}", err=True)
         return BAD_INPUT
     return WELL

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from time import perf_counter
+from time import thread_time
 from typing import Any
 
 import mosaik_api_v3
@@ -33,7 +33,7 @@ class ScheduledSimulator(mosaik_api_v3.Simulator):
     Attributes
     ----------
     busy_s : float
-        Time spent in `act`: the case's own work, as against mosaik's. [s]
+        CPU time spent in `act`: the case's own work, as against mosaik's. [s]
     """
 
     def __init__(
@@ -79,11 +79,11 @@ class ScheduledSimulator(mosaik_api_v3.Simulator):
         """Step every entity if something is due, and return the next time."""
         del max_advance
         if time in self._times:
-            began = perf_counter()
+            began = thread_time()
             for entity, outputs in self._outputs.items():
                 outputs.update(self.act(time, entity, _by_sender(inputs.get(entity, {}))))
             self._stepped += 1
-            self.busy_s += perf_counter() - began
+            self.busy_s += thread_time() - began
         following = bisect_right(self._times, time)
         return self._times[following] if following < len(self._times) else NEVER
 

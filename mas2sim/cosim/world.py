@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from time import perf_counter
+from time import thread_time
 from typing import Any
 
 import mosaik
@@ -73,7 +74,7 @@ class WorldRun:
     Parameters
     ----------
     mosaik_s : float
-        Time that building and running the world took beyond the agents' own work. [s]
+        CPU time that building and running the world took beyond the agents' own work. [s]
     """
 
     record: CaseRecord
@@ -169,21 +170,22 @@ class _Ready(Starter):
 def _run(
     simulators: Mapping[str, ScheduledSimulator], links: Sequence[Link], timetable: Timetable
 ) -> float:
-    """Run the world and return the time that mosaik itself took. [s]"""
+    """Run the world and return the CPU time that mosaik itself took. [s]"""
     if _loop_is_running():
         # A notebook's own event loop would refuse mosaik's: give it a thread without one.
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(_run, simulators, links, timetable).result()
-    began = perf_counter()
+    began = thread_time()
     # cache=False pushes values to their readers. With the cache, mosaik 3.6.0 throws the initial
     # value of a link that is delayed by more than one second away before it is read. The loop is
     # made here, because mosaik would leave a closed one behind as the thread's own.
-    with mosaik.World(
-        skip_greetings=True,
-        configure_logging=False,
-        cache=False,
-        asyncio_loop=asyncio.new_event_loop(),
-    ) as world:
+    loop = asyncio.new_event_loop()
+    with (
+        mosaik.World(
+            skip_greetings=True, configure_logging=False, cache=False, asyncio_loop=loop
+        ) as world,
+        _ending_tasks(loop),
+    ):
         entities = {}
         for name, simulator in simulators.items():
             factory = world.start(_Ready(simulator), name)
@@ -193,7 +195,20 @@ def _run(
         unfinished = [name for name, simulator in simulators.items() if not simulator.finished]
         if unfinished:
             raise Mas2simError(f"the world stopped early: {', '.join(unfinished)} did not finish")
-    return perf_counter() - began - sum(simulator.busy_s for simulator in simulators.values())
+    return thread_time() - began - sum(simulator.busy_s for simulator in simulators.values())
+
+
+@contextmanager
+def _ending_tasks(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """End the other simulators' tasks when one raises: mosaik leaves them pending."""
+    try:
+        yield
+    except BaseException:
+        pending = asyncio.all_tasks(loop)
+        for task in pending:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+        raise
 
 
 def _loop_is_running() -> bool:

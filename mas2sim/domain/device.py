@@ -88,6 +88,13 @@ class ElectricVehicle:
         wrap midnight.
     driven_kwh : float
         Energy that the day's drive takes out of the battery, charged again before departure.
+    least_charge_kw : float
+        The charger draws nothing or at least this (a charger's least current); 0 for any power.
+    discharge_kw, discharge_efficiency : float
+        Greatest power delivered to the home (vehicle-to-home), and energy delivered per energy
+        taken out; 0 kW for a vehicle that only charges.
+    reserve_kwh : float
+        Delivering leaves at least this in the battery, or what it arrived with if that is less.
     """
 
     charger_kw: float
@@ -96,6 +103,10 @@ class ElectricVehicle:
     arrival: int
     departure: int
     driven_kwh: float
+    least_charge_kw: float = 0.0
+    discharge_kw: float = 0.0
+    discharge_efficiency: float = 1.0
+    reserve_kwh: float = 0.0
     name: str = "ev"
 
     def connected(self, horizon: Horizon) -> BoolArray:
@@ -109,7 +120,18 @@ class ElectricVehicle:
 
     def transition(self, horizon: Horizon) -> StorageTransition:
         """Return the storage transition over one PTU."""
-        return StorageTransition(1.0, self.charge_efficiency * horizon.ptu_hours, 0.0)
+        hours = horizon.ptu_hours
+        delivers = self.discharge_kw > 0
+        return StorageTransition(
+            keep=1.0,
+            charge_kwh_per_kw=self.charge_efficiency * hours,
+            discharge_kwh_per_kw=hours / self.discharge_efficiency if delivers else 0.0,
+        )
+
+    @property
+    def arrival_kwh(self) -> float:
+        """Energy in the battery on arrival; it leaves full. [kWh]"""
+        return self.capacity_kwh - self.driven_kwh
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,24 +193,151 @@ class PvPlant:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class HeatPump:
-    """A heat pump as a load driven by the outdoor temperature.
+class HeatStore:
+    """Something that stores heat and loses it to its surroundings: a building, a water tank.
+
+    First order: C dT/dt = heat - draw - loss (T - T_surroundings).
 
     Parameters
     ----------
-    heat_loss_kw_per_k : float
-        Heat that the building loses per kelvin.
-    p_kw : array, shape (ptu)
-        Electric power, >= 0.
+    capacity_kwh_per_k : float
+        Heat stored per kelvin.
+    loss_kw_per_k : float
+        Heat lost per kelvin above the surroundings.
+    surroundings_c : array, shape (ptu)
+        Temperature of the surroundings; a building's free gains are part of it.
+    draw_kw : array, shape (ptu)
+        Heat taken out (hot water), >= 0.
+    lower_c, upper_c : array, shape (ptu)
+        Band within which the temperature is to be at the end of each PTU.
     """
 
-    heat_loss_kw_per_k: float
+    capacity_kwh_per_k: float
+    loss_kw_per_k: float
+    surroundings_c: FloatArray
+    draw_kw: FloatArray
+    lower_c: FloatArray
+    upper_c: FloatArray
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, "surroundings_c", "draw_kw", "lower_c", "upper_c")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeatTransition:
+    """How stored heat moves over a PTU: ``e' = keep e + inflow_kwh + heat_kwh_per_kw p``.
+
+    Exact for powers and temperatures that are constant within the PTU. Stored heat is counted from
+    0 C: e = capacity_kwh_per_k T.
+
+    Parameters
+    ----------
+    keep : float
+        Share of the stored heat that is still there after one PTU.
+    inflow_kwh : array, shape (ptu)
+        Heat that comes without the heater: from the surroundings, less what is drawn. [kWh]
+    heat_kwh_per_kw : array, shape (ptu)
+        Heat stored by 1 kW of electric power through the PTU. [kWh/kW]
+    """
+
+    keep: float
+    inflow_kwh: FloatArray
+    heat_kwh_per_kw: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heater:
+    """A heat pump or a direct heater with the building or tank that it heats.
+
+    Parameters
+    ----------
+    name : str
+        ``"heat_pump"``, ``"direct_heater"`` or ``"hot_water"``; unique in its home.
+    power_kw : float
+        Greatest electric power.
+    heat_per_power : array, shape (ptu)
+        Heat delivered per electric power: a heat pump's coefficient of performance; 1 for a direct
+        heater. [-]
+    store : HeatStore
+    thermostat_c : array, shape (ptu)
+        Temperature that the thermostat holds when nobody manages the heater.
+    """
+
+    name: str
+    power_kw: float
+    heat_per_power: FloatArray
+    store: HeatStore
+    thermostat_c: FloatArray
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, "heat_per_power", "thermostat_c")
+
+    def transition(self, horizon: Horizon) -> HeatTransition:
+        """Return the transition of the stored heat over one PTU."""
+        store = self.store
+        hours = horizon.ptu_hours
+        decay = store.loss_kw_per_k * hours / store.capacity_kwh_per_k
+        # What a heat flow of 1 kW through the PTU leaves in the store at its end. [kWh/kW]
+        settled = hours * (-np.expm1(-decay) / decay if decay > 0 else 1.0)
+        surroundings_kw = store.loss_kw_per_k * store.surroundings_c
+        return HeatTransition(
+            keep=float(np.exp(-decay)),
+            inflow_kwh=settled * (surroundings_kw - store.draw_kw),
+            heat_kwh_per_kw=settled * self.heat_per_power,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InterruptibleLoad:
+    """A load that may be cut for a while, such as electric heating behind a relay.
+
+    Parameters
+    ----------
+    p_kw : array, shape (ptu)
+        Power where it is not cut, >= 0.
+    longest_cut : int
+        Greatest number of PTUs of one cut; none crosses midnight of the cyclic day, so not both the
+        last and the first PTU are cut.
+    cuts : int
+        Greatest number of cuts in the day; there is a PTU between two at least.
+    discomfort_eur_per_kwh : float
+        What a kWh not served is worth to the household: counted in plans, shown as discomfort.
+    """
+
     p_kw: FloatArray
-    name: str = "heat_pump"
+    longest_cut: int
+    cuts: int
+    discomfort_eur_per_kwh: float
+    name: str = "interruptible"
 
     def __post_init__(self) -> None:
         freeze_fields(self, "p_kw")
 
 
-FlexibleDevice = Appliance | ElectricVehicle | Battery
+@dataclass(frozen=True, slots=True, eq=False)
+class WindTurbine:
+    """A small wind turbine and what it feeds in on this day; `p_kw` is never positive."""
+
+    rated_kw: float
+    p_kw: FloatArray
+    name: str = "wind"
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, "p_kw")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MicroChp:
+    """A micro-CHP unit that runs as heat is needed; `p_kw` is never positive."""
+
+    electric_kw: float
+    heat_kw: float
+    p_kw: FloatArray
+    name: str = "micro_chp"
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, "p_kw")
+
+
+FlexibleDevice = Appliance | ElectricVehicle | Battery | Heater | InterruptibleLoad
 """Devices whose use can be planned."""

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Protocol
 
 from mas2sim.domain.arrays import BoolArray, FloatArray
+
+SERVICE = "service"
+"""Kind of the branches that have the wires of the homes behind them and no more."""
+
+ALL_PHASES = "abc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,12 @@ class Branch:
 class GridLayout:
     """Places of a substation: buses, branches, and where each home is connected.
 
-    `home_bus` and `home_phase` (``"a"``, ``"b"``, ``"c"`` or ``"abc"``) are in the order of homes.
+    Parameters
+    ----------
+    home_bus, home_phase : tuple of str
+        In the order of homes; phases are ``"a"``, ``"b"``, ``"c"`` or ``"abc"``.
+    other_loads : tuple of pairs of str
+        Bus and phase of what is connected and is no home.
     """
 
     name: str
@@ -53,21 +64,75 @@ class GridLayout:
     branches: tuple[Branch, ...]
     home_bus: tuple[str, ...]
     home_phase: tuple[str, ...]
+    other_loads: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def bus_phases(self) -> tuple[str, ...]:
+        """Phases that each bus has: ``"abc"``, or fewer at the end of services.
+
+        A service carries the phases of what it supplies. So buses that only services lead to, and
+        that services join to one another, have the phases of the homes and other loads on them
+        together. All others have three phases, and so have buses about which nothing is known: no
+        load behind the service, or no other branch that it begins at.
+        """
+        used: dict[str, set[str]] = {}
+        for bus, phase in (*zip(self.home_bus, self.home_phase, strict=True), *self.other_loads):
+            used.setdefault(bus, set()).update(phase)
+        phases = {bus.name: ALL_PHASES for bus in self.buses}
+        for tail in self._service_tails():
+            found = set[str]().union(*(used.get(bus, ()) for bus in tail))
+            if found:
+                phases.update(dict.fromkeys(tail, "".join(sorted(found))))
+        return tuple(phases[bus.name] for bus in self.buses)
+
+    def _service_tails(self) -> list[set[str]]:
+        """Sets of buses joined by services, each with another branch's end as its beginning."""
+        trunk = _ends(branch for branch in self.branches if branch.kind != SERVICE)
+        neighbours: dict[str, set[str]] = {}
+        for branch in self.branches:
+            if branch.kind == SERVICE:
+                neighbours.setdefault(branch.from_bus, set()).add(branch.to_bus)
+                neighbours.setdefault(branch.to_bus, set()).add(branch.from_bus)
+        tails: list[set[str]] = []
+        seen = set(trunk)
+        for start in neighbours:
+            if start in seen:
+                continue
+            tail, frontier, begins = {start}, [start], False
+            while frontier:
+                near = neighbours[frontier.pop()]
+                begins = begins or not near.isdisjoint(trunk)
+                fresh = near - trunk - tail
+                tail |= fresh
+                frontier += fresh
+            seen |= tail
+            if begins:
+                tails.append(tail)
+        return tails
+
+
+def _ends(branches: Iterable[Branch]) -> set[str]:
+    return {bus for branch in branches for bus in (branch.from_bus, branch.to_bus)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GridState:
     """Solution of the power flow over a batch of times.
 
-    A time that did not converge is False in `converged` and NaN everywhere else.
+    A time that did not converge is False in `converged` and NaN everywhere else. NaN stands also
+    for a voltage on a phase that a bus does not have, so `converged` alone tells whether the flow
+    was solved.
 
     Parameters
     ----------
     vm_pu : array, shape (time, bus, phase)
-        Voltage magnitude, phase to neutral; one phase when the flow is balanced.
+        Voltage magnitude, phase to neutral; one phase when the flow is balanced. NaN also on the
+        phases that are not among `GridLayout.bus_phases`: the neutral's shift moves the voltage
+        there in the model, but no wire has it.
     loading_percent : array, shape (time, branch)
         Lines: current of the most loaded phase against the rating. Transformer: apparent power at
-        the HV side, losses included, against the rating.
+        the HV side, losses included, against the rating; phase by phase it is the sum of the
+        phases' apparent powers, which is more than that of their sum when they are not alike.
     import_kw, import_kvar : array, shape (time)
         Power drawn from the HV grid.
     loss_line_kw, loss_transformer_load_kw, loss_transformer_no_load_kw : array, shape (time)

@@ -14,8 +14,11 @@ from mas2sim.domain.device import (
     Battery,
     ElectricVehicle,
     FlexibleDevice,
-    HeatPump,
+    Heater,
+    InterruptibleLoad,
+    MicroChp,
     PvPlant,
+    WindTurbine,
 )
 
 
@@ -34,13 +37,17 @@ class Home:
         Load that is neither modelled as a device nor flexible, >= 0.
     appliances : tuple of Appliance
         Appliances with a cycle today.
+    heaters : tuple of Heater
+        Heat pump, direct heater, hot water: each with what it heats.
     owns : frozenset of str
         Names of all devices owned, those without a cycle today included.
     offered : frozenset of str
         Names of the owned devices whose use the household lets be planned.
     power_factor : float
-        Power factor (lagging) of base load, appliances and heat pump. PV, battery and EV charger
-        run at 1.0.
+        Power factor (lagging) of all loads but the EV charger, which like PV and battery
+        runs at 1.0.
+    import_cap_kw, export_cap_kw : float
+        Bounds that the household sets itself, or its contract sets, on its own net power.
     """
 
     name: str
@@ -50,10 +57,15 @@ class Home:
     ev: ElectricVehicle | None = None
     battery: Battery | None = None
     pv: PvPlant | None = None
-    heat_pump: HeatPump | None = None
+    heaters: tuple[Heater, ...] = ()
+    interruptible: InterruptibleLoad | None = None
+    wind: WindTurbine | None = None
+    micro_chp: MicroChp | None = None
     owns: frozenset[str] = frozenset()
     offered: frozenset[str] = frozenset()
     power_factor: float = 0.97
+    import_cap_kw: float = float("inf")
+    export_cap_kw: float = float("inf")
 
     def __post_init__(self) -> None:
         freeze_fields(self, "base_kw")
@@ -61,8 +73,9 @@ class Home:
     @property
     def flexible_devices(self) -> tuple[FlexibleDevice, ...]:
         """Devices in use today whose use can be planned, whether offered or not."""
-        storages = (device for device in (self.ev, self.battery) if device is not None)
-        return (*self.appliances, *storages)
+        single = (self.interruptible, self.ev, self.battery)
+        present = (device for device in single if device is not None)
+        return (*self.appliances, *self.heaters, *present)
 
     @property
     def offered_devices(self) -> tuple[FlexibleDevice, ...]:
@@ -75,19 +88,20 @@ class Home:
         return bool(self.offered)
 
     @property
-    def load_kw(self) -> FloatArray:
-        """Base load and heat pump, shape (ptu). [kW]"""
-        return self.base_kw if self.heat_pump is None else self.base_kw + self.heat_pump.p_kw
-
-    @property
     def pv_kw(self) -> FloatArray:
         """PV, never positive, shape (ptu). [kW]"""
         return np.zeros_like(self.base_kw) if self.pv is None else self.pv.p_kw
 
     @property
+    def generation_kw(self) -> FloatArray:
+        """PV, wind and micro-CHP, never positive, shape (ptu). [kW]"""
+        others = (plant.p_kw for plant in (self.wind, self.micro_chp) if plant is not None)
+        return np.asarray(sum(others, start=self.pv_kw))
+
+    @property
     def fixed_kw(self) -> FloatArray:
-        """What no device plan changes: base load, heat pump and PV, shape (ptu). [kW]"""
-        return self.load_kw + self.pv_kw
+        """What no device plan changes: base load and generation, shape (ptu). [kW]"""
+        return self.base_kw + self.generation_kw
 
     @property
     def reactive_per_active(self) -> float:
@@ -110,11 +124,14 @@ class ReferenceDay:
         Power at the connection point.
     battery_start_kwh : float
         Energy in the battery at midnight; 0 without one.
+    heat_start_kwh : mapping of str to float
+        Heat stored at midnight by each heater's building or tank, counted from 0 C.
     """
 
     net_kw: FloatArray
     device_kw: Mapping[str, FloatArray] = field(default_factory=lambda: MappingProxyType({}))
     battery_start_kwh: float = 0.0
+    heat_start_kwh: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         freeze_fields(self, "net_kw")

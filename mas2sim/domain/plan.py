@@ -45,12 +45,14 @@ class HomePlan:
     net_kw : array, shape (ptu)
         Power expected at the connection point.
     setpoints : mapping of str to array, shape (ptu)
-        By name of each offered device in use: power in kW of a storage or vehicle; 1 in the PTU in
-        which an appliance begins its cycle and 0 elsewhere.
+        By name of each offered device in use: power in kW of a battery, vehicle or heater; 1 in the
+        PTU in which an appliance begins its cycle, or in which a load is cut, and 0 elsewhere.
     cost_eur : float
-        Energy cost of `net_kw` (no standing charge).
+        Cost of `net_kw` (no standing charge).
+    discomfort_eur : float
+        What the household forgoes, at the worth it has put on it.
     bound_eur : float
-        Proven lower bound on the energy cost.
+        Proven lower bound on cost and discomfort together.
     way : str
         How the plan was found, e.g. ``"milp"``.
     reason : str
@@ -62,6 +64,7 @@ class HomePlan:
     net_kw: FloatArray
     setpoints: Mapping[str, FloatArray] = field(default_factory=lambda: MappingProxyType({}))
     cost_eur: float = float("nan")
+    discomfort_eur: float = 0.0
     bound_eur: float = float("nan")
     status: PlanStatus = PlanStatus.REFERENCE
     way: str = "rule"
@@ -74,7 +77,7 @@ class HomePlan:
     @property
     def gap_eur(self) -> float:
         """How far the plan may be from the least cost; NaN without a bound. [EUR]"""
-        gap_eur = self.cost_eur - self.bound_eur
+        gap_eur = self.cost_eur + self.discomfort_eur - self.bound_eur
         # Not max(): it would make a proof of NaN.
         return 0.0 if gap_eur < 0 else gap_eur
 
@@ -170,8 +173,8 @@ class Setpoints:
     Parameters
     ----------
     values : array, shape (level, device)
-        kW for storages and vehicles, 1 to begin a cycle and 0 not to for appliances; NaN where the
-        device is left to its own rule.
+        kW for batteries, vehicles and heaters; 1 to begin a cycle or to cut a load, and 0 not to;
+        NaN where the device is left to its own rule.
     """
 
     values: FloatArray
@@ -191,7 +194,7 @@ class Measurements:
     device_kw : array, shape (level, device)
         Power of each flexible device.
     stored_kwh : array, shape (level, device)
-        Energy stored at the end of the PTU; NaN for appliances, and for vehicles while away.
+        Energy stored at the end of the PTU; NaN for what stores none, and for vehicles while away.
     """
 
     p_kw: FloatArray

@@ -30,17 +30,21 @@ class HomeProgram:
     Parameters
     ----------
     cost : array, shape (column)
-        EUR per unit of each column.
+        EUR per unit of each column, discomfort included.
     lower, upper : array, shape (column)
     integer : array of bool, shape (column)
     rows : SparseRows
     row_lower, row_upper : array, shape (row)
     net_import, net_export : slice
         Columns whose difference is the home's net power, one of each for each PTU. [kW]
+    excess : slice
+        Columns by which import, then export, go beyond the home's caps in each PTU; held at 0, and
+        empty for a home without caps. [kW]
     devices : mapping of str to slice
         Columns of each offered device: an appliance's starts in the order of `Appliance.starts`; a
-        vehicle's power in the PTUs of its stay, in order [kW]; a battery's charging, then its
-        discharging power in each PTU [kW].
+        vehicle's charging and, if it can deliver, delivering power in the PTUs of its stay, in
+        order [kW]; a battery's charging, then its discharging power in each PTU [kW]; a heater's
+        power in each PTU [kW]; whether an interruptible load is cut in each PTU.
     """
 
     cost: FloatArray
@@ -52,4 +56,5 @@ class HomeProgram:
     row_upper: FloatArray
     net_import: slice
     net_export: slice
+    excess: slice
     devices: Mapping[str, slice]

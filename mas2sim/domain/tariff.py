@@ -22,18 +22,21 @@ class Tariff:
         Price paid for energy drawn, and received for energy fed in.
     standing_eur_per_day : float
         Standing charge, paid whatever is used.
+    peak_eur_per_kw : float
+        Price of the day's greatest import, for tariffs that charge the maximum load.
     """
 
     name: str
     import_eur_per_kwh: FloatArray
     export_eur_per_kwh: FloatArray
     standing_eur_per_day: float = 0.0
+    peak_eur_per_kw: float = 0.0
 
     def __post_init__(self) -> None:
         freeze_fields(self, "import_eur_per_kwh", "export_eur_per_kwh")
 
     def energy_cost_eur(self, net_kw: FloatArray, horizon: Horizon) -> FloatArray:
-        """Cost of a day's net power without the standing charge.
+        """Cost of a day's energy alone.
 
         Parameters
         ----------
@@ -50,6 +53,11 @@ class Tariff:
         )
         return np.asarray(cost.sum(axis=-1) * horizon.ptu_hours)
 
+    def cost_eur(self, net_kw: FloatArray, horizon: Horizon) -> FloatArray:
+        """Cost that depends on the net power: of energy and of the peak, shape (...). [EUR]"""
+        peak_kw = np.maximum(net_kw.max(axis=-1), 0.0)
+        return np.asarray(self.energy_cost_eur(net_kw, horizon) + self.peak_eur_per_kw * peak_kw)
+
     def bill_eur(self, net_kw: FloatArray, horizon: Horizon) -> FloatArray:
         """Cost of a day's net power with the standing charge, shape (...). [EUR]"""
-        return self.energy_cost_eur(net_kw, horizon) + self.standing_eur_per_day
+        return self.cost_eur(net_kw, horizon) + self.standing_eur_per_day

@@ -70,6 +70,7 @@ class BatchPowerFlow:
         self._network = network
         self._bus_node: IntArray = np.array([nodes[bus.name] for bus in network.buses])
         self._share = phase_share(self._layout.home_phase)
+        self._has_phase = phases_present(self._layout.bus_phases) if unbalanced else True
         self._rating = np.array([branch.rating for branch in network.branches])
         self._model, self._home_ids = _model(network, self._layout)
 
@@ -90,7 +91,7 @@ class BatchPowerFlow:
         Returns
         -------
         GridState
-            One phase in `vm_pu` when balanced, three when not.
+            One phase in `vm_pu` when balanced, three when not, NaN on those that a bus lacks.
 
         Raises
         ------
@@ -155,7 +156,7 @@ class BatchPowerFlow:
         ]
         return masked_state(
             known,
-            vm_pu=vm_pu,
+            vm_pu=np.where(self._has_phase, vm_pu, np.nan),
             loading_percent=100.0 * np.concatenate(carried, axis=1) / self._rating,
             import_kw=_all_phases(source["p"]).sum(axis=1) / _W_PER_KW,
             import_kvar=_all_phases(source["q"]).sum(axis=1) / _VA_PER_KVA,
@@ -165,10 +166,15 @@ class BatchPowerFlow:
         )
 
 
+def phases_present(phases: tuple[str, ...]) -> BoolArray:
+    """Which of the three phases each element has, shape (element, phase)."""
+    present = [[phase in element for phase in PHASES] for element in phases]
+    return np.array(present, dtype=bool).reshape(-1, len(PHASES))
+
+
 def phase_share(phases: tuple[str, ...]) -> FloatArray:
     """Share of a home's power in each phase, shape (home, phase)."""
-    on = np.array([[phase in home for phase in PHASES] for home in phases], dtype=np.float64)
-    on = on.reshape(-1, len(PHASES))
+    on = phases_present(phases).astype(np.float64)
     share: FloatArray = on / on.sum(axis=1, keepdims=True)
     return share
 

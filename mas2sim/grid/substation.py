@@ -80,6 +80,7 @@ def connect(
         branches=network.branches,
         home_bus=tuple(home.bus for home in homes),
         home_phase=tuple(home.phase for home in homes),
+        other_loads=tuple((load.bus, load.phase) for load in network.loads),
     )
     limits = limits or default_limits(network.rating_kva)
     return Substation(network.name, network, tuple(homes), layout, limits)

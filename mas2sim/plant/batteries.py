@@ -10,6 +10,7 @@ import numpy as np
 from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.device import Battery
 from mas2sim.domain.horizon import Horizon
+from mas2sim.plant.periodic import periodic_start
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,34 +62,18 @@ class BatteryFleet:
         left_kwh = self.keep * stored_kwh
         room_kw = np.maximum(self.capacity_kwh - left_kwh, 0.0) / self.charge_kwh_per_kw
         available_kw = np.maximum(left_kwh - self.reserve_kwh, 0.0) / self.discharge_kwh_per_kw
-        charge_kw = np.clip(wanted_kw, 0.0, np.minimum(self.power_kw, room_kw))
+        # Where standing loss would take it below, the battery holds its reserve by itself.
+        lacking_kw = np.maximum(self.reserve_kwh - left_kwh, 0.0) / self.charge_kwh_per_kw
+        most_kw = np.minimum(self.power_kw, room_kw)
+        charge_kw = np.clip(np.maximum(wanted_kw, lacking_kw), 0.0, most_kw)
         discharge_kw = np.clip(-wanted_kw, 0.0, np.minimum(self.power_kw, available_kw))
         stored = (
             left_kwh + self.charge_kwh_per_kw * charge_kw - self.discharge_kwh_per_kw * discharge_kw
         )
         return stored, charge_kw - discharge_kw
 
-    def day_end_kwh(self, start_kwh: FloatArray, home_net_kw: FloatArray) -> FloatArray:
-        """Energy after a day of following the own surplus.
-
-        Parameters
-        ----------
-        start_kwh : array, shape (device)
-        home_net_kw : array, shape (device, ptu)
-        """
-        stored = start_kwh
-        no_setpoint = np.full_like(start_kwh, np.nan)
-        for net_kw in home_net_kw.T:
-            stored, _ = self.step(stored, no_setpoint, net_kw)
-        return stored
-
     def periodic_start_kwh(self, home_net_kw: FloatArray) -> FloatArray:
         """Energy with which a cyclic day of following the own surplus begins and ends.
-
-        Over a day the energy at the end never falls when the energy at the start rises, and it
-        stays within reserve and capacity; so a fixed point exists and lies between the state
-        reached from empty and the capacity. A battery that touches a bound within the day reaches
-        it in two days; the others are bisected.
 
         Parameters
         ----------
@@ -99,17 +84,11 @@ class BatteryFleet:
         -------
         array, shape (device)
         """
-        low = self.day_end_kwh(np.zeros_like(self.capacity_kwh), home_net_kw)
-        end = self.day_end_kwh(low, home_net_kw)
-        if np.array_equal(end, low):
-            return low
-        high = np.where(end > low, self.capacity_kwh, low)
-        for _ in range(BISECTIONS):
-            middle = 0.5 * (low + high)
-            rises = self.day_end_kwh(middle, home_net_kw) > middle
-            low, high = np.where(rises, middle, low), np.where(rises, high, middle)
-        return high
+        no_setpoint = np.full_like(self.capacity_kwh, np.nan)
 
+        def day_end(stored_kwh: FloatArray) -> FloatArray:
+            for net_kw in home_net_kw.T:
+                stored_kwh, _ = self.step(stored_kwh, no_setpoint, net_kw)
+            return stored_kwh
 
-BISECTIONS = 60
-"""Halvings of at most the capacity: 10 kWh / 2**60 is below the resolution of a float."""
+        return periodic_start(day_end, self.reserve_kwh, self.capacity_kwh)

@@ -14,31 +14,38 @@ from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.plan import Setpoints
 from mas2sim.plant.batteries import BatteryFleet
 from mas2sim.plant.block import SimulatedBlock
+from mas2sim.plant.heaters import HeaterFleet
 
 
 def reference_days(homes: Sequence[Home], horizon: Horizon) -> tuple[ReferenceDay, ...]:
     """Let every device follow its own rule until the day repeats itself.
 
-    Appliances begin when asked, vehicles charge on arrival at full power, batteries follow the own
-    surplus, from the energy at which the day ends as it began.
+    Appliances begin when asked, vehicles charge on arrival at full power, heaters hold what their
+    thermostat is set to, batteries follow the own surplus; each from the state at which the day
+    ends as it began.
 
     Returns
     -------
     tuple of ReferenceDay, in the order of homes
     """
-    unmanaged = [ReferenceDay(home.fixed_kw) for home in homes]
-    owners = [index for index, home in enumerate(homes) if home.battery is not None]
-    start_kwh = np.zeros(len(homes))
-    if owners:
-        net_kw, device_kw = _live(homes, unmanaged, horizon)
-        devices = [(i, device) for i, home in enumerate(homes) for device in home.flexible_devices]
-        places = [k for k, (_, device) in enumerate(devices) if isinstance(device, Battery)]
-        fleet = BatteryFleet.of([b for _, b in devices if isinstance(b, Battery)], horizon)
-        start_kwh[owners] = fleet.periodic_start_kwh(net_kw[owners] - device_kw[places])
-
+    heat_kwh = iter(
+        HeaterFleet.of([heater for home in homes for heater in home.heaters], horizon)
+        .periodic_start_kwh()
+        .tolist()
+    )
     begun = [
-        ReferenceDay(home.fixed_kw, battery_start_kwh=float(start))
-        for home, start in zip(homes, start_kwh, strict=True)
+        ReferenceDay(
+            home.fixed_kw,
+            heat_start_kwh=MappingProxyType(
+                {heater.name: next(heat_kwh) for heater in home.heaters}
+            ),
+        )
+        for home in homes
+    ]
+    start_kwh = _battery_start_kwh(homes, begun, horizon)
+    begun = [
+        ReferenceDay(home.fixed_kw, battery_start_kwh=start, heat_start_kwh=day.heat_start_kwh)
+        for home, day, start in zip(homes, begun, start_kwh, strict=True)
     ]
     net_kw, device_kw = _live(homes, begun, horizon)
     rows = iter(device_kw)
@@ -48,10 +55,26 @@ def reference_days(homes: Sequence[Home], horizon: Horizon) -> tuple[ReferenceDa
             device_kw=MappingProxyType(
                 {device.name: frozen(next(rows)) for device in home.flexible_devices}
             ),
-            battery_start_kwh=float(start_kwh[index]),
+            battery_start_kwh=day.battery_start_kwh,
+            heat_start_kwh=day.heat_start_kwh,
         )
-        for index, home in enumerate(homes)
+        for index, (home, day) in enumerate(zip(homes, begun, strict=True))
     )
+
+
+def _battery_start_kwh(
+    homes: Sequence[Home], begun: Sequence[ReferenceDay], horizon: Horizon
+) -> list[float]:
+    """Energy in each home's battery at midnight, 0 without one."""
+    start_kwh = np.zeros(len(homes))
+    owners = [index for index, home in enumerate(homes) if home.battery is not None]
+    if owners:
+        net_kw, device_kw = _live(homes, begun, horizon)
+        devices = [device for home in homes for device in home.flexible_devices]
+        places = [k for k, device in enumerate(devices) if isinstance(device, Battery)]
+        fleet = BatteryFleet.of([d for d in devices if isinstance(d, Battery)], horizon)
+        start_kwh[owners] = fleet.periodic_start_kwh(net_kw[owners] - device_kw[places])
+    return [float(start) for start in start_kwh]
 
 
 def _live(

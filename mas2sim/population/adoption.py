@@ -19,7 +19,17 @@ from mas2sim.population.settings import SmartScenario
 
 TECHNOLOGIES = ("pv", "ev", "heat_pump", "smart_appliances", "battery")
 """Batteries come last: they go first to homes that have PV, and seldom to new adopters."""
-FLEXIBLE = ("smart_appliances", "ev", "battery")
+FURTHER = ("hot_water", "direct_heater", "wind", "micro_chp", "interruptible")
+"""Technologies outside the ladder: each has an order of its own and counts in no union."""
+FLEXIBLE = (
+    "smart_appliances",
+    "ev",
+    "battery",
+    "heat_pump",
+    "hot_water",
+    "direct_heater",
+    "interruptible",
+)
 """Technologies whose use can be planned; the appliances of a home are offered together."""
 GOLDEN = (5**0.5 - 1) / 2
 
@@ -50,8 +60,8 @@ def count(percent: float, homes: int) -> int:
 
 
 def adopters(owners: Mapping[str, Sequence[int]]) -> set[int]:
-    """Homes that own any technology."""
-    return {home for homes in owners.values() for home in homes}
+    """Homes that own any technology of the ladder."""
+    return {home for name in TECHNOLOGIES for home in owners.get(name, ())}
 
 
 def build_adoption(
@@ -86,7 +96,26 @@ def build_adoption(
             *places,
             *sorted(lacking, key=lambda home: (home not in begun, lot[home])),
         )
-    return Adoption(completed)
+    return Adoption(completed | _further_orders(completed["heat_pump"], seed, substation))
+
+
+def _further_orders(
+    heat_pump_order: Sequence[int], seed: int, substation: int
+) -> dict[str, tuple[int, ...]]:
+    """Orders of the technologies outside the ladder: by lot.
+
+    Micro-CHP units come first to the half of the homes that is last to adopt heat pumps: no home
+    has two central heatings as long as neither is in more than half of them.
+    """
+    homes = range(len(heat_pump_order))
+    orders = {}
+    for name in FURTHER:
+        lot = [stream(seed, substation, home, name, "order").random() for home in homes]
+        orders[name] = tuple(sorted(homes, key=lot.__getitem__))
+    early = set(heat_pump_order[: len(homes) // 2])
+    by_lot = orders["micro_chp"]
+    orders["micro_chp"] = tuple(sorted(by_lot, key=early.__contains__))
+    return orders
 
 
 def _climb(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +25,8 @@ LARGEST_USE = 2.0
 """A home runs its appliances at most this many times as often as a mean home [A]."""
 LARGEST_SHARE = 0.5
 """Cycles take at most this share of a day's base load: the rest is what cannot be shifted [A]."""
+ROUNDING_H = 3.0
+"""What windows and cycle can gain together when they are rounded up to PTUs of an hour. [h]"""
 STEADY_SHARE = 0.25
 """Share of the load of each quarter hour that is no cycle: refrigeration, standby [A]."""
 
@@ -41,6 +43,8 @@ class ApplianceUse:
         Clock time asked for on each typical day.
     lot : array, shape (day)
         Uniform numbers; a cycle runs on the days on which the number is below the probability.
+    first : ApplianceUse, optional
+        The use of the day's first cycle, where this is that of a second.
     """
 
     kind: ApplianceKind
@@ -48,6 +52,12 @@ class ApplianceUse:
     hour: float
     asked_h: FloatArray
     lot: FloatArray
+    first: ApplianceUse | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the cycle as a device: a day's second cycle is a device of its own."""
+        return self.kind.name if self.first is None else f"{self.kind.name}_2"
 
     def probability(self, relative_energy: float) -> float:
         """Probability of a cycle on a day.
@@ -58,7 +68,8 @@ class ApplianceUse:
             Annual energy of the home over that of the mean home.
         """
         cycles = self.kind.cycles_per_year * min(relative_energy, LARGEST_USE)
-        return min(1.0, cycles / DAYS_PER_YEAR)
+        before = 0 if self.first is None else 1
+        return min(max(cycles / DAYS_PER_YEAR - before, 0.0), 1.0)
 
     def expected_kw(self) -> FloatArray:
         """Mean power of a day with a cycle over this household's habit, shape (96). [kW]"""
@@ -106,11 +117,58 @@ def draw_use(kind: ApplianceKind, *, seed: int, substation: int, home: int) -> A
     )
 
 
+def draw_second_use(
+    first: ApplianceUse, *, seed: int, substation: int, home: int
+) -> ApplianceUse | None:
+    """Draw the use of a second cycle a day; None where the first one's window leaves no room.
+
+    It is asked for as soon after the first one's window as the habit's freedom to begin earlier
+    allows, so that the windows of the two do not overlap.
+    """
+    cycle_h = len(first.kind.cycle_kw) * QUARTER_HOURS
+    first_after_h = max(first.habit.window_after_h, cycle_h)
+    room_h = 24 - first.habit.window_before_h - first_after_h - ROUNDING_H
+    if room_h < cycle_h:
+        return None
+    before_h = min(first.habit.window_before_h, room_h - cycle_h)
+    after_h = min(first_after_h, room_h - before_h)
+    later_h = first_after_h + before_h
+    return ApplianceUse(
+        kind=first.kind,
+        habit=replace(first.habit, window_before_h=before_h, window_after_h=after_h),
+        hour=(first.hour + later_h) % 24,
+        asked_h=(first.asked_h + later_h) % 24,
+        lot=stream(seed, substation, home, f"{first.kind.name}_2").random(len(TYPICAL_DAYS)),
+        first=first,
+    )
+
+
+def draw_uses(
+    kind: ApplianceKind,
+    relative_energy: float,
+    most_per_day: int,
+    *,
+    seed: int,
+    substation: int,
+    home: int,
+) -> tuple[ApplianceUse, ...]:
+    """Draw the uses of one appliance in a day: one, or two where it runs more often than daily."""
+    first = draw_use(kind, seed=seed, substation=substation, home=home)
+    if most_per_day < 2:
+        return (first,)
+    second = draw_second_use(first, seed=seed, substation=substation, home=home)
+    if second is None or second.probability(relative_energy) == 0:
+        return (first,)
+    return first, second
+
+
 def cycle_today(use: ApplianceUse, day: TypicalDay, horizon: Horizon) -> Appliance:
     """The cycle of a day on which one runs, in PTUs of the horizon.
 
     The window always holds the start that was asked for, whole cycle included.
     """
+    if use.first is not None:
+        return _second_today(use, cycle_today(use.first, day, horizon), horizon)
     cycle_kw = cycle_to_ptus(use.kind.cycle_kw, horizon)
     hour = float(use.asked_h[day.index])
     asked = horizon.ptu_at(hour)
@@ -120,11 +178,28 @@ def cycle_today(use: ApplianceUse, day: TypicalDay, horizon: Horizon) -> Applian
     length = min(before + after, horizon.ptus)
     start = (asked - before) % horizon.ptus
     return Appliance(
-        name=use.kind.name,
+        name=use.name,
         cycle_kw=cycle_kw,
         asked_start=asked,
         window_start=start,
         window_end=(start + length) % horizon.ptus,
+    )
+
+
+def _second_today(use: ApplianceUse, first: Appliance, horizon: Horizon) -> Appliance:
+    """The day's second cycle: its window begins where that of the first ends."""
+    length = len(first.cycle_kw)
+    free = horizon.ptus - horizon.window_length(first.window_start, first.window_end)
+    before = min(math.ceil(use.habit.window_before_h / horizon.ptu_hours), free - length)
+    after = max(math.ceil(use.habit.window_after_h / horizon.ptu_hours), length)
+    after = min(after, free - before)
+    asked = first.window_end + before
+    return Appliance(
+        name=use.name,
+        cycle_kw=first.cycle_kw,
+        asked_start=asked % horizon.ptus,
+        window_start=first.window_end,
+        window_end=(asked + after) % horizon.ptus,
     )
 
 

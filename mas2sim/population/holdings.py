@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.typical_day import TypicalDay
-from mas2sim.population.adoption import FLEXIBLE, TECHNOLOGIES, build_adoption, offering
-from mas2sim.population.appliances import draw_kinds
+from mas2sim.population.adoption import FLEXIBLE, FURTHER, TECHNOLOGIES, build_adoption, offering
+from mas2sim.population.appliances import ApplianceUse, draw_kinds
 from mas2sim.population.own_data import Allocated, OwnTables
 from mas2sim.population.settings import PopulationSettings
 from mas2sim.population.tables import ApplianceKind, ProfileTables, SeasonFacts
@@ -50,20 +50,39 @@ class Holdings:
         Appliances of each home with smart appliances.
     offered : mapping of int to frozenset of str
         Names of the devices that a home offers.
+    second_cycles : mapping of int to frozenset of str
+        Names of the appliances' second cycles of a day, which are devices of their own.
     """
 
     owners: Mapping[str, tuple[int, ...]]
     kinds: Mapping[int, tuple[ApplianceKind, ...]]
     offered: Mapping[int, frozenset[str]]
     known: Mapping[tuple[str, int], Mapping[str, float]] = field(default_factory=dict)
+    second_cycles: Mapping[int, frozenset[str]] = field(default_factory=dict)
 
     def owns(self, home: int) -> frozenset[str]:
         """Names of all devices of a home."""
         names = {name for name, homes in self.owners.items() if home in homes and name in SINGLE}
-        return frozenset(names | {kind.name for kind in self.kinds.get(home, ())})
+        appliances = {kind.name for kind in self.kinds.get(home, ())}
+        return frozenset(names | appliances | self.second_cycles.get(home, frozenset()))
+
+    def parameters(self, device: str, home: int) -> Mapping[str, float]:
+        """Parameters of a home's device that need not be drawn."""
+        return self.known.get((device, home), {})
+
+    def with_second(self, uses: Mapping[int, Sequence[ApplianceUse]]) -> Holdings:
+        """The same with the second cycles of a day, offered where the appliance is."""
+        offered = dict(self.offered)
+        for home, seconds in uses.items():
+            offers = offered.get(home, frozenset())
+            added = {use.name for use in seconds if use.kind.name in offers}
+            if added:
+                offered[home] = offers | added
+        names = {home: frozenset(use.name for use in seconds) for home, seconds in uses.items()}
+        return replace(self, offered=offered, second_cycles=names)
 
 
-SINGLE = frozenset(TECHNOLOGIES) - {"smart_appliances"}
+SINGLE = frozenset({*TECHNOLOGIES, *FURTHER}) - {"smart_appliances"}
 """Technologies of which a home has one device, by the same name."""
 
 
@@ -87,7 +106,7 @@ def _hold_allocated(case: Case, allocation: Mapping[str, Mapping[int, Allocated]
     for kind in case.tables.appliances:
         for home in allocation.get(kind.name, {}):
             kinds[home] = (*kinds.get(home, ()), kind)
-    owners = {name: tuple(allocation.get(name, {})) for name in TECHNOLOGIES}
+    owners = {name: tuple(allocation.get(name, {})) for name in (*TECHNOLOGIES, *FURTHER)}
     owners["smart_appliances"] = tuple(kinds)
     stated = {
         (device, home): allocated.offered

@@ -32,11 +32,18 @@ LARGEST_ANNUAL_KWH = 200_000.0
 
 PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "pv": ("rated_kwp", "tilt_deg", "azimuth_deg"),
-    "ev": ("charger_kw", "capacity_kwh", "driven_kwh"),
+    "ev": ("charger_kw", "capacity_kwh", "driven_kwh", "discharge_kw"),
     "battery": ("capacity_kwh", "power_kw"),
-    "heat_pump": ("heat_loss_kw_per_k", "day_c", "night_c"),
+    "heat_pump": ("heat_loss_kw_per_k", "time_constant_h", "day_c", "night_c", "power_kw"),
+    "hot_water": ("volume_l", "heat_kwh", "power_kw"),
+    "direct_heater": ("heat_loss_kw_per_k", "power_kw"),
+    "wind": ("rated_kw",),
+    "micro_chp": ("electric_kw", "heat_kw"),
+    "interruptible": ("heat_loss_kw_per_k", "power_kw"),
 }
 """Parameters of a device that an allocation may give; appliances have none."""
+INFLEXIBLE = ("pv", "wind", "micro_chp")
+"""Devices whose use cannot be planned, and that cannot be offered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +246,7 @@ def _allocated(
     said = file.columns["offered"][row].lower() if "offered" in file.columns else ""
     if said not in words:
         file.faults.append(Fault(file.where([row]), f"offered {said!r}", "yes, no or empty"))
-    elif said == "yes" and device in ("pv", "heat_pump"):
+    elif said == "yes" and device in INFLEXIBLE:
         remedy = "leave the cell empty"
         file.faults.append(
             Fault(file.where([row]), f"{device} that is offered", "flexible devices", remedy)
@@ -251,4 +258,5 @@ def _bounds(parameter: str) -> tuple[float, float]:
     """What a parameter must lie above, and at most be; wide, to catch other units [A]."""
     bounds = {"tilt_deg": (-0.001, 90.0), "azimuth_deg": (-0.001, 360.0), "rated_kwp": (0, 100.0)}
     bounds |= {"capacity_kwh": (0, 200.0), "heat_loss_kw_per_k": (0, 2.0)}
+    bounds |= {"volume_l": (0, 1000.0), "time_constant_h": (0, 1000.0)}
     return bounds.get(parameter, (0.0, 100.0))

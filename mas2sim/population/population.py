@@ -5,29 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mas2sim.domain.arrays import FloatArray, freeze_fields
-from mas2sim.domain.device import Appliance, Battery, ElectricVehicle, HeatPump, PvPlant
+from mas2sim.domain.device import Appliance
 from mas2sim.domain.home import Home
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.typical_day import TypicalDay, Weather
-from mas2sim.population.appliances import cycle_today, draw_use, split_base
+from mas2sim.population.appliances import cycle_today, draw_uses, split_base
 from mas2sim.population.assumptions import state_assumptions
 from mas2sim.population.average_demand import average_profiles_kw, days_in_year
 from mas2sim.population.diversification import UseProcess, diversify, draw_annual_kwh
-from mas2sim.population.heat_pumps import coefficient_of_performance, draw_heating, electric_kw
+from mas2sim.population.equipment import (
+    heating,
+    home_batteries,
+    pv_plants,
+    vehicles,
+    wind_turbines,
+)
 from mas2sim.population.holdings import Case, Holdings, hold
 from mas2sim.population.own_data import read_own_data
-from mas2sim.population.pv import draw_roof, feed_in_kw
-from mas2sim.population.resolution import (
-    QUARTER_MINUTES,
-    minutes_to_ptus,
-    quarters_to_minutes,
-    quarters_to_ptus,
-)
+from mas2sim.population.resolution import QUARTER_MINUTES, quarters_to_ptus
 from mas2sim.population.settings import PopulationSettings
-from mas2sim.population.storage import draw_battery
 from mas2sim.population.tables import read_tables
-from mas2sim.population.vehicles import draw_vehicle
-from mas2sim.population.weather import ClearSky, air_temperature_c, clear_sky, clearness_series
+from mas2sim.population.weather import air_temperature_c, clear_sky, clearness_series
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,22 +89,28 @@ def build_population(
     clearness = clearness_series(case.season, weather, sky, seed=seed)
     outdoor_c = air_temperature_c(case.season, settings.air_offset_k)
 
-    base_kw, cycles = _appliances(case, holdings, load_kw, energy_kwh)
-    plants = _plants(case, holdings, sky, clearness, outdoor_c)
-    vehicles, batteries = _vehicles(case, holdings), _batteries(case, holdings)
-    heat_pumps = _heat_pumps(case, holdings, outdoor_c)
+    base_kw, cycles, holdings = _appliances(case, holdings, load_kw, energy_kwh)
+    plants = pv_plants(case, holdings, sky, clearness, outdoor_c)
+    evs, batteries = vehicles(case, holdings), home_batteries(case, holdings)
+    heat = heating(case, holdings, outdoor_c)
+    turbines = wind_turbines(case, holdings)
     homes = tuple(
         Home(
             name=own.names[home],
             annual_kwh=float(energy_kwh[home]),
             base_kw=base_kw[home],
             appliances=cycles.get(home, ()),
-            ev=vehicles.get(home),
+            ev=evs.get(home),
             battery=batteries.get(home),
             pv=plants.get(home),
-            heat_pump=heat_pumps.get(home),
+            heaters=heat.heaters.get(home, ()),
+            interruptible=heat.interruptible.get(home),
+            wind=turbines.get(home),
+            micro_chp=heat.micro_chp.get(home),
             owns=holdings.owns(home),
             offered=holdings.offered.get(home, frozenset()),
+            import_cap_kw=settings.import_cap_kw,
+            export_cap_kw=settings.export_cap_kw,
         )
         for home in range(settings.homes)
     )
@@ -115,7 +119,7 @@ def build_population(
         date=case.season.representative.isoformat(),
         outdoor_c=quarters_to_ptus(outdoor_c, horizon),
         clearness=quarters_to_ptus(clearness, horizon),
-        assumptions=state_assumptions(case, holdings, energy_kwh, weather),
+        assumptions=state_assumptions(case, holdings, energy_kwh, weather, heat.missed_k),
     )
 
 
@@ -153,77 +157,20 @@ def _day_load_kw(case: Case, energy_kwh: FloatArray) -> FloatArray:
 
 def _appliances(
     case: Case, holdings: Holdings, load_kw: FloatArray, energy_kwh: FloatArray
-) -> tuple[FloatArray, dict[int, tuple[Appliance, ...]]]:
-    """Base load without expected cycles, shape (home, ptu), and the cycles of the day by home."""
+) -> tuple[FloatArray, dict[int, tuple[Appliance, ...]], Holdings]:
+    """Base load without expected cycles, shape (home, ptu), the day's cycles, and their names."""
     base_kw = load_kw.copy()
     cycles = {}
+    most = case.settings.most_cycles_per_day
+    second_cycles = {}
     for home, kinds in holdings.kinds.items():
-        uses = [draw_use(kind, **case.key(home)) for kind in kinds]
         relative = float(energy_kwh[home] / energy_kwh.mean())
+        uses = [use for kind in kinds for use in draw_uses(kind, relative, most, **case.key(home))]
         base_kw[home], probabilities = split_base(load_kw[home], uses, relative)
         cycles[home] = tuple(
             cycle_today(use, case.day, case.horizon)
             for use, probability in zip(uses, probabilities, strict=True)
             if use.lot[case.day.index] < probability
         )
-    return quarters_to_ptus(base_kw, case.horizon), cycles
-
-
-def _plants(
-    case: Case, holdings: Holdings, sky: ClearSky, clearness: FloatArray, outdoor_c: FloatArray
-) -> dict[int, PvPlant]:
-    if not holdings.owners["pv"]:
-        return {}
-    parameters = case.tables.parameters("pv")
-    roofs = tuple(
-        draw_roof(parameters, holdings.known.get(("pv", home), {}), **case.key(home))
-        for home in holdings.owners["pv"]
-    )
-    feed_in = feed_in_kw(
-        roofs, sky, quarters_to_minutes(clearness), quarters_to_minutes(outdoor_c), parameters
-    )
-    return {
-        home: PvPlant(roof.rated_kwp, roof.tilt_deg, roof.azimuth_deg, p_kw)
-        for home, roof, p_kw in zip(
-            holdings.owners["pv"], roofs, minutes_to_ptus(feed_in, case.horizon), strict=True
-        )
-    }
-
-
-def _vehicles(case: Case, holdings: Holdings) -> dict[int, ElectricVehicle]:
-    parameters = case.tables.parameters("ev")
-    return {
-        home: draw_vehicle(
-            parameters,
-            holdings.known.get(("ev", home), {}),
-            case.day,
-            case.horizon,
-            **case.key(home),
-        )
-        for home in holdings.owners["ev"]
-    }
-
-
-def _batteries(case: Case, holdings: Holdings) -> dict[int, Battery]:
-    parameters = case.tables.parameters("battery")
-    return {
-        home: draw_battery(parameters, holdings.known.get(("battery", home), {}), **case.key(home))
-        for home in holdings.owners["battery"]
-    }
-
-
-def _heat_pumps(case: Case, holdings: Holdings, outdoor_c: FloatArray) -> dict[int, HeatPump]:
-    parameters = case.tables.parameters("heat_pump")
-    cop = coefficient_of_performance(
-        outdoor_c,
-        case.tables.cop_outdoor_c,
-        case.tables.cop,
-        parameters["field_factor"].value,
-    )
-    pumps = {}
-    for home in holdings.owners["heat_pump"]:
-        known = holdings.known.get(("heat_pump", home), {})
-        heating = draw_heating(parameters, known, **case.key(home))
-        p_kw = quarters_to_ptus(electric_kw(heating, outdoor_c, cop), case.horizon)
-        pumps[home] = HeatPump(heating.heat_loss_kw_per_k, p_kw)
-    return pumps
+        second_cycles[home] = tuple(use for use in uses if use.first is not None)
+    return quarters_to_ptus(base_kw, case.horizon), cycles, holdings.with_second(second_cycles)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mas2sim.domain.errors import ConfigurationError, Fault
+
+LARGEST_LEAST_CHARGE_KW = 7.4
+"""A charger's least power is below the power of the strongest shipped charger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,16 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class SmartScenario:
-    """Share of homes that own each technology, and that own any of them. [%]"""
+    """Share of homes that own each technology. [%]
+
+    Parameters
+    ----------
+    any_percent : float
+        Share of homes with any of the five technologies named before it. The technologies after it
+        are owned independently of each other and are no part of it.
+    v2h_percent : float
+        Share of the EVs that can deliver to the home, not of the homes.
+    """
 
     name: str
     pv_percent: float
@@ -39,6 +52,12 @@ class SmartScenario:
     battery_percent: float
     smart_appliances_percent: float
     any_percent: float
+    hot_water_percent: float = 0.0
+    direct_heater_percent: float = 0.0
+    wind_percent: float = 0.0
+    micro_chp_percent: float = 0.0
+    interruptible_percent: float = 0.0
+    v2h_percent: float = 0.0
 
     @property
     def percent(self) -> dict[str, float]:
@@ -49,6 +68,11 @@ class SmartScenario:
             "heat_pump": self.heat_pump_percent,
             "battery": self.battery_percent,
             "smart_appliances": self.smart_appliances_percent,
+            "hot_water": self.hot_water_percent,
+            "direct_heater": self.direct_heater_percent,
+            "wind": self.wind_percent,
+            "micro_chp": self.micro_chp_percent,
+            "interruptible": self.interruptible_percent,
         }
 
 
@@ -95,6 +119,13 @@ class PopulationSettings:
         Folder of the shipped tables.
     air_offset_k : float
         Added to the air temperature of the season, e.g. for the design day of a cold spell.
+    import_cap_kw, export_cap_kw : float
+        Bounds of every home's own net power; infinite for none.
+    ev_least_charge_kw : float
+        Every EV's charger draws nothing or at least this, 1.4 kW being 6 A on one phase. A charger
+        with less power than that is off or draws all it can.
+    most_cycles_per_day : int
+        1, or 2 for a second cycle in homes that run an appliance more than 365 times a year.
 
     Raises
     ------
@@ -112,6 +143,10 @@ class PopulationSettings:
     own_data: OwnData = field(default_factory=OwnData)
     profiles_dir: Path = Path("profiles")
     air_offset_k: float = 0.0
+    import_cap_kw: float = math.inf
+    export_cap_kw: float = math.inf
+    ev_least_charge_kw: float = 0.0
+    most_cycles_per_day: int = 1
 
     def __post_init__(self) -> None:
         faults = [
@@ -131,6 +166,20 @@ class PopulationSettings:
                     self.site.latitude_deg,
                     abs(self.site.latitude_deg) <= 90,
                     "-90 to 90",
+                ),
+                ("import_cap_kw", self.import_cap_kw, self.import_cap_kw > 0, "more than 0"),
+                ("export_cap_kw", self.export_cap_kw, self.export_cap_kw >= 0, "0 or more"),
+                (
+                    "ev_least_charge_kw",
+                    self.ev_least_charge_kw,
+                    0 <= self.ev_least_charge_kw <= LARGEST_LEAST_CHARGE_KW,
+                    f"from 0 to {LARGEST_LEAST_CHARGE_KW:g}",
+                ),
+                (
+                    "most_cycles_per_day",
+                    self.most_cycles_per_day,
+                    self.most_cycles_per_day in (1, 2),
+                    "1 or 2",
                 ),
             )
             if not fits
@@ -153,7 +202,7 @@ class PopulationSettings:
 
 def _scenario_faults(scenario: SmartScenario) -> list[Fault]:
     """Shares outside 0 to 100 %, or that no set of owners can have together."""
-    shares = {**scenario.percent, "any": scenario.any_percent}
+    shares = {**scenario.percent, "any": scenario.any_percent, "v2h": scenario.v2h_percent}
     return [
         Fault(f"smart scenario {scenario.name}, {name}_percent", f"{value:g}", "from 0 to 100")
         for name, value in shares.items()

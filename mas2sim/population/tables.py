@@ -45,6 +45,8 @@ class SeasonFacts:
         Mean clear-sky index of a day of that weather.
     weather_share : mapping of Weather to float
         Share of the season's days with that weather.
+    wind_mean_m_per_s : float
+        Mean wind speed where small turbines stand.
     """
 
     season: Season
@@ -56,6 +58,7 @@ class SeasonFacts:
     air_swing_k: float
     clearness: Mapping[Weather, float]
     weather_share: Mapping[Weather, float]
+    wind_mean_m_per_s: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -235,7 +238,7 @@ def _entries(path: Path, columns: Sequence[str], faults: list[Fault]) -> Iterato
 def _read_seasons(path: Path, faults: list[Fault]) -> dict[Season, SeasonFacts]:
     columns = ["season", "days", "first_date", "last_date", "representative_date", "air_mean_c"]
     columns += ["air_swing_k", *(f"{weather}_k" for weather in Weather)]
-    columns += [f"{weather}_share" for weather in Weather]
+    columns += [*(f"{weather}_share" for weather in Weather), "wind_m_per_s"]
     seasons = {}
     for entry in _entries(path, columns, faults):
         name = entry.text("season")
@@ -253,6 +256,7 @@ def _read_seasons(path: Path, faults: list[Fault]) -> dict[Season, SeasonFacts]:
             air_swing_k=entry.number("air_swing_k", 0, 30),
             clearness={weather: entry.number(f"{weather}_k", 0.01, 1.3) for weather in Weather},
             weather_share={weather: entry.number(f"{weather}_share", 0, 1) for weather in Weather},
+            wind_mean_m_per_s=entry.number("wind_m_per_s", 0.1, 30),
         )
     lacking = [season for season in Season if season not in seasons]
     if lacking:
@@ -350,10 +354,19 @@ def _device_parameters() -> Iterator[tuple[str, str]]:
         " inverter_efficiency",
         "ev": "charger_kw fast_charger_kw fast_charger_percent capacity_kwh charge_efficiency"
         " driven_kwh day_factor weekday_factor saturday_factor sunday_factor arrival_h"
-        " departure_h weekend_arrival_h weekend_departure_h day_shift_h",
+        " departure_h weekend_arrival_h weekend_departure_h day_shift_h v2h_kw v2h_efficiency"
+        " v2h_reserve_percent",
         "battery": "capacity_kwh power_kw round_trip_efficiency",
-        "heat_pump": "heat_loss_kw_per_k day_c night_c free_gain_k morning_h evening_h ramp_h"
-        " field_factor",
+        "building": "heat_loss_kw_per_k time_constant_h day_c night_c setback_percent free_gain_k"
+        " morning_h evening_h ramp_h day_low_c night_low_c high_c",
+        "heat_pump": "field_factor sizing_outdoor_c sizing_margin",
+        "direct_heater": "heat_loss_kw_per_k sizing_outdoor_c sizing_margin",
+        "hot_water": "volume_l power_kw heat_kwh day_factor thermostat_c low_c high_c"
+        " loss_kw_per_k room_c morning_h evening_h morning_percent draw_h",
+        "wind": "rated_kw cut_in_m_per_s rated_m_per_s cut_out_m_per_s exposure weibull_shape"
+        " memory_h",
+        "micro_chp": "electric_kw heat_kw",
+        "interruptible": "heat_loss_kw_per_k power_kw longest_cut_h cuts discomfort_eur_per_kwh",
     }
     for device, parameters in names.items():
         for parameter in parameters.split():

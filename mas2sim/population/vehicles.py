@@ -25,11 +25,20 @@ def draw_vehicle(
     seed: int,
     substation: int,
     home: int,
+    delivers: bool = False,
+    least_charge_kw: float = 0.0,
 ) -> ElectricVehicle:
     """Draw the vehicle of one home on one typical day; what is `known` by parameter name is kept.
 
     The vehicle drives on each typical day. What varies from day to day is drawn for all fifteen at
     once, so that one day's figures do not depend on which day is asked for.
+
+    Parameters
+    ----------
+    delivers : bool
+        Whether the vehicle delivers to the home.
+    least_charge_kw : float
+        The charger draws nothing or at least this, or its full power if that is less.
     """
     rng = stream(seed, substation, home, "ev")
     fast = 100 * rng.random() < parameters["fast_charger_percent"].value
@@ -52,15 +61,21 @@ def draw_vehicle(
     capacity_kwh = known.get("capacity_kwh", capacity)
     efficiency = parameters["charge_efficiency"].value
     stay_h = horizon.window_length(arrival, departure) * horizon.ptu_hours
+    discharge_kw = known.get("discharge_kw", parameters["v2h_kw"].value if delivers else 0.0)
     wanted = known.get("driven_kwh", driven) * factors[day.index]
     wanted *= parameters[f"{day.day_type}_factor"].value
+    driven_kwh = min(float(wanted), USABLE_SHARE * capacity_kwh, charger_kw * efficiency * stay_h)
+    reserve_kwh = parameters["v2h_reserve_percent"].value / 100 * capacity_kwh
     return ElectricVehicle(
         charger_kw=charger_kw,
         capacity_kwh=capacity_kwh,
         charge_efficiency=efficiency,
         arrival=arrival,
         departure=departure,
-        driven_kwh=min(
-            float(wanted), USABLE_SHARE * capacity_kwh, charger_kw * efficiency * stay_h
-        ),
+        driven_kwh=driven_kwh,
+        least_charge_kw=min(least_charge_kw, charger_kw),
+        discharge_kw=discharge_kw,
+        discharge_efficiency=parameters["v2h_efficiency"].value if discharge_kw > 0 else 1.0,
+        # A vehicle that comes home with less than the reserve cannot be asked to have had it.
+        reserve_kwh=min(reserve_kwh, capacity_kwh - driven_kwh) if discharge_kw > 0 else 0.0,
     )

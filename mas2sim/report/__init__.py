@@ -6,6 +6,7 @@ that a page can be made again years later from the files alone.
 
 from __future__ import annotations
 
+from mas2sim.report.home_page import home_page_name, write_home_page
 from mas2sim.report.page import write_report
 
-__all__ = ["write_report"]
+__all__ = ["home_page_name", "write_home_page", "write_report"]

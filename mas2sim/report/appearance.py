@@ -1,7 +1,8 @@
 """How figures look: one colour per level and per device everywhere, and one frame for all.
 
 The colours are those of Okabe and Ito (2008), which people with any common colour vision tell
-apart; levels differ in their dash as well, so that a grey print still reads.
+apart, with dark ones beside them for the rarer devices; levels differ in their dash as well, so
+that a grey print still reads.
 """
 
 from __future__ import annotations
@@ -46,22 +47,33 @@ DEVICE_COLOUR: Mapping[str, str] = MappingProxyType(
     {
         "base": "#c3c9d1",
         "heat_pump": "#d55e00",
+        "direct_heater": "#e69f00",
+        "hot_water": "#0072b2",
         "appliance": "#cc79a7",
+        "interruptible": "#882255",
         "ev": "#56b4e9",
         "battery": "#009e73",
         "pv": "#f0dc6a",
+        "wind": "#1a3a8f",
+        "micro_chp": "#661100",
     }
 )
 DEVICE_NAME: Mapping[str, str] = MappingProxyType(
     {
         "base": "Base load",
         "heat_pump": "Heat pump",
+        "direct_heater": "Direct heater",
+        "hot_water": "Hot water",
         "appliance": "Appliances",
+        "interruptible": "Interruptible load",
         "ev": "Electric vehicle",
         "battery": "Battery",
         "pv": "PV",
+        "wind": "Wind turbine",
+        "micro_chp": "Micro-CHP",
     }
 )
+"""Every kind of device, in the order in which they are stacked."""
 COMMUNITY_COLOURS = ("#0b3c5d", "#328cc1", "#d9b310", "#7d5ba6", "#5a8f69")
 
 DAY_H = 24.0

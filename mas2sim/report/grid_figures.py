@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 LOW_VOLTAGE_KV = 1.0
+ROOM_V = 3.0
+"""Left free above and below the band, or the voltages where they leave it. [V]"""
 
 LOSS_PARTS = (
     ("loss_line_kwh", "Lines", "#0072b2"),
@@ -33,15 +36,35 @@ LOSS_PARTS = (
 
 
 def bus_voltage_v(result: Result, level: str) -> FloatArray:
-    """Voltage phase to neutral at the low-voltage buses, shape (ptu, bus, phase). [V]"""
+    """Voltage phase to neutral at the low-voltage buses, shape (ptu, bus, phase). [V]
+
+    NaN on phases that a bus does not have.
+    """
     nominal_kv = result.series["bus_vn_kv"].to_numpy()
     low = nominal_kv <= LOW_VOLTAGE_KV
     volts = values_of(result, "vm_pu", level)[:, low, :]
     return np.asarray(volts * (nominal_kv[low] * 1000.0 / np.sqrt(3.0))[:, None])
 
 
+def voltage_curves_v(result: Result, level: str) -> Mapping[str, FloatArray]:
+    """Lowest, highest and median voltage over buses and the phases they have, shape (ptu) each.
+
+    NaN in a PTU that was not solved. [V]
+    """
+    volts = bus_voltage_v(result, level)
+    flat = volts.reshape(volts.shape[0], -1)
+    solved = values_of(result, "converged", level).astype(bool)
+    median = np.full(len(flat), np.nan)
+    median[solved] = np.nanmedian(flat[solved], axis=1)
+    return {
+        "lowest": np.where(solved, np.fmin.reduce(flat, axis=1), np.nan),
+        "highest": np.where(solved, np.fmax.reduce(flat, axis=1), np.nan),
+        "median": median,
+    }
+
+
 def voltage_figure(result: Result) -> go.Figure:
-    """Lowest, median and highest voltage over buses and phases, one panel per level."""
+    """Lowest, median and highest voltage over buses and their phases, one panel per level."""
     from plotly.subplots import make_subplots
 
     levels = result.levels
@@ -54,14 +77,13 @@ def voltage_figure(result: Result) -> go.Figure:
     )
     hours = clock_hours(result)
     band = [float(result.series.attrs[name]) for name in ("voltage_min_v", "voltage_max_v")]
+    span = list(band)
     for row, level in enumerate(levels, start=1):
-        volts = bus_voltage_v(result, level)
-        flat = volts.reshape(volts.shape[0], -1)
-        curves = {
-            "lowest": flat.min(axis=1),
-            "highest": flat.max(axis=1),
-            "median": np.median(flat, axis=1),
-        }
+        curves = voltage_curves_v(result, level)
+        span = [
+            np.fmin.reduce(curves["lowest"], initial=span[0]),
+            np.fmax.reduce(curves["highest"], initial=span[1]),
+        ]
         for name, values in curves.items():
             figure.add_scatter(
                 x=hours,
@@ -96,7 +118,7 @@ def voltage_figure(result: Result) -> go.Figure:
             )
     frame(figure, height=80 + 165 * len(levels))
     figure.update_xaxes(**clock_axis())
-    figure.update_yaxes(title="V", range=[band[0] - 3, band[1] + 3], nticks=5)
+    figure.update_yaxes(title="V", range=[span[0] - ROOM_V, span[1] + ROOM_V], nticks=5)
     figure.update_annotations(font={"size": 13}, x=0, xanchor="left")
     return figure
 
@@ -137,6 +159,8 @@ def loss_figure(result: Result) -> go.Figure:
         hovermode="y unified",
         xaxis={"title": "Losses [kWh]"},
         yaxis={"autorange": "reversed"},
+        # Told from left to right, as the bars are stacked.
+        legend={"traceorder": "normal"},
         bargap=0.35,
     )
     if np.isfinite(top):

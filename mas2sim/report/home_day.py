@@ -27,11 +27,15 @@ if TYPE_CHECKING:
 
 IN_USE_KW = 1e-6
 
+GENERATOR_SERIES = {"pv": "pv_kw", "wind": "wind_kw", "micro_chp": "micro_chp_kw"}
+FIXED_SERIES = {"base": "base_kw", **GENERATOR_SERIES}
+"""Kinds whose power is the same at every level, and the series that hold it."""
+
 
 def chosen_home(result: Result) -> str:
     """Return the home with the most devices in use; among equals, the one that saves most.
 
-    PV and heat pump count as devices. Savings compare the payment at the highest level below
+    Generators count as devices. Savings compare the payment at the highest level below
     central with the bill of the baseline; without both, the first of the equals is taken.
     """
     series = result.series
@@ -40,7 +44,7 @@ def chosen_home(result: Result) -> str:
     device_kw = np.abs(values_of(result, "device_kw", managed_level(result))).max(axis=0)
     for home, power in zip(series["device_home"].to_numpy(), device_kw, strict=True):
         in_use[str(home)] += bool(power > IN_USE_KW)
-    for name in ("pv_kw", "heat_pump_kw"):
+    for name in GENERATOR_SERIES.values():
         for home, power in zip(homes, np.abs(values_of(result, name)).max(axis=0), strict=True):
             in_use[home] += bool(power > IN_USE_KW)
     saving = savings_eur(result)
@@ -62,16 +66,15 @@ def components_kw(result: Result, level: str, home: str) -> Mapping[str, FloatAr
     """Power of each kind of device in the home, shape (ptu) each; kinds it lacks are left out."""
     series = result.series
     column = [str(name) for name in series["home"].to_numpy()].index(home)
-    parts = {
-        "base": values_of(result, "base_kw")[:, column],
-        "heat_pump": values_of(result, "heat_pump_kw")[:, column],
-    }
     device_kw = values_of(result, "device_kw", level)
     mine = series["device_home"].to_numpy() == home
     kinds = series["device_kind"].to_numpy()
-    for kind in ("appliance", "ev", "battery"):
-        parts[kind] = device_kw[:, mine & (kinds == kind)].sum(axis=1)
-    parts["pv"] = values_of(result, "pv_kw")[:, column]
+    parts = {
+        kind: values_of(result, FIXED_SERIES[kind])[:, column]
+        if kind in FIXED_SERIES
+        else device_kw[:, mine & (kinds == kind)].sum(axis=1)
+        for kind in DEVICE_NAME
+    }
     return {kind: power for kind, power in parts.items() if np.abs(power).max() > IN_USE_KW}
 
 

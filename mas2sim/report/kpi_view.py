@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mas2sim.results import Kpi, Result, kpis_by_group
 
@@ -13,12 +13,13 @@ MINUS = "\N{MINUS SIGN}"
 AGAINST_UC1 = "_vs_uc1"
 GROUP_NAMES = {
     "money": "Money",
+    "homes": "Homes with and without flexible assets",
     "energy": "Energy and services",
     "grid": "Grid",
     "market": "Market and run",
 }
-DECIMALS = {"count": 0, "percent": 1, "pu": 4, "EUR": 2, "eur": 2, "h": 2, "-": 3}
-UNIT_SIGNS = {"percent": "%", "count": "", "-": "", "eur": "EUR", "kwh": "kWh", "pu": "p.u."}
+DECIMALS = {"count": 0, "percent": 1, "pu": 4, "EUR": 2, "h": 2, "-": 3}
+UNIT_SIGNS = {"percent": "%", "count": "", "-": "", "pu": "p.u."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +92,30 @@ def change(value: float, reference: float, unit: str) -> str:
 def _group(name: str, kpis: Sequence[Kpi], result: Result) -> Group:
     present = [kpi for kpi in kpis if kpi.name in result.kpi]
     known = [kpi for kpi in present if result.kpi[kpi.name].notna().any()]
-    rows = {kpi.name: _row(kpi, result) for kpi in known}
+    rows = {kpi.name: row for kpi, row in zip(known, _marked_once(known, result), strict=True)}
     return Group(
         name=name,
         rows=tuple(row for name, row in rows.items() if AGAINST_UC1 not in name),
         against_uc1=tuple(row for name, row in rows.items() if AGAINST_UC1 in name),
         unknown=tuple(kpi for kpi in present if kpi not in known),
     )
+
+
+def _marked_once(kpis: Sequence[Kpi], result: Result) -> list[Row]:
+    """Rows in which the best level is marked, unless a row above prints the same in that unit.
+
+    Payments, bills and the cost of energy are one figure without a market: it wins once.
+    """
+    rows: list[Row] = []
+    printed: set[tuple[str, ...]] = set()
+    for kpi in kpis:
+        row = _row(kpi, result)
+        figures = (kpi.unit, *(cell.text for cell in row.cells))
+        if figures in printed:
+            row = replace(row, cells=tuple(replace(cell, best=False) for cell in row.cells))
+        printed.add(figures)
+        rows.append(row)
+    return rows
 
 
 def _row(kpi: Kpi, result: Result) -> Row:

@@ -15,6 +15,7 @@ from mas2sim.report.grid_map import map_figure
 from mas2sim.report.home_day import chosen_home, home_figure
 from mas2sim.report.kpi_view import kpi_groups
 from mas2sim.report.load_figures import duration_figure, load_figure, managed_level, plans_figure
+from mas2sim.report.unmet_wishes import unmet_wishes
 from mas2sim.report.wording import (
     case_facts,
     case_title,
@@ -76,6 +77,7 @@ def report_page(result: Result) -> str:
         levels=[(LEVEL_NAME[level], LEVEL_COLOUR[level]) for level in result.kpi["level"]],
         groups=groups,
         panels=_panels(result),
+        wishes=unmet_wishes(result),
         assumptions=result.provenance.get("assumptions", []),
         provenance=_provenance_rows(result.provenance),
         configuration=json.dumps(
@@ -110,20 +112,23 @@ def _panels(result: Result) -> list[Panel]:
         ),
         "duration": (
             "How long the transformer is loaded",
-            "Apparent power at the HV side, losses included, against the rating.",
+            "Apparent power at the HV side, phases added up, losses included, against the rating.",
         ),
         "voltage": (
             "Voltage",
             (
-                "Phase to neutral over all low-voltage buses and phases: the shade spans lowest to "
-                "highest, the line is the median, dashed are the statutory limits."
+                "Phase to neutral over all low-voltage buses and the phases they have: the shade "
+                "spans lowest to highest, the line is the median, dashed are the statutory limits."
             ),
         ),
         "map": (
             "Where the grid is strained",
             (
-                "Buses by the voltage of the day that comes nearest to a limit, branches by their "
-                "highest loading. Choose a level above the map; point at a place for its values."
+                "Dots are buses, by the room that the day leaves between their voltage and a "
+                "statutory limit. Lines are cables, the square is the transformer, both by their "
+                "highest loading. Orange is close to a limit, red beyond it. The menus choose the "
+                "level and the limit: the upper one tells of feed-in, the lower one of the "
+                "evening's load. Point at a place for its values and their times."
             ),
         ),
         "home": (

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from mas2sim.report.appearance import LEVEL_NAME
 from mas2sim.report.kpi_view import change, number
 from mas2sim.report.load_figures import managed_level
@@ -20,7 +22,12 @@ HEADLINES = (
     ("payment_eur", "Homes pay", "EUR", "EUR"),
     ("peak_import_kw", "Peak import", "kW", "kW"),
     ("loss_variable_kwh", "Variable losses", "kWh", "kWh"),
-    ("self_consumption_substation_percent", "PV used locally", "percent", "%"),
+    (
+        "self_consumption_substation_percent",
+        "Generation used by the substation's homes",
+        "percent",
+        "%",
+    ),
 )
 
 
@@ -49,14 +56,16 @@ def case_facts(result: Result) -> list[tuple[str, str]]:
     row = result.cases.iloc[0].to_dict()
     series = result.series
     facts = [
-        (AXIS_NAMES.get(str(name), str(name)), str(value).replace("_", " "))
+        (AXIS_NAMES.get(str(name), str(name)), _fact(str(name), str(value)))
         for name, value in row.items()
-        if name not in ("case", "status")
+        if name not in ("case", "status") and str(value)
     ]
     flexible = int(series["home_has_flexibility"].to_numpy().sum())
     if "tariff" not in row:
         facts.append(("tariff", str(series.attrs["tariff"]).replace("_", " ")))
+    ptu_h = float(np.diff(series["clock_h"].to_numpy()[:2]).item())
     facts += [
+        ("PTU", f"{60.0 * ptu_h:.0f} min"),
         ("homes", f"{series.sizes['home']}, {flexible} with flexible assets"),
         ("import limit", f"{series.attrs['transformer_import_limit_kw']:.0f} kW"),
         ("export limit", f"{series.attrs['transformer_export_limit_kw']:.0f} kW"),
@@ -66,6 +75,11 @@ def case_facts(result: Result) -> list[tuple[str, str]]:
         ),
     ]
     return facts
+
+
+def _fact(name: str, value: str) -> str:
+    """The value in words; overrides stay as they were typed."""
+    return value if name == "changes" else value.replace("_", " ")
 
 
 def headlines(result: Result) -> list[Headline]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mas2sim.domain.arrays import FloatArray
+from mas2sim.domain.device import Battery, ElectricVehicle, FlexibleDevice
 from mas2sim.results.kpi_definition import CaseLevel, ratio
 
 
@@ -24,7 +25,7 @@ class BoundaryEnergy:
     imported_kwh, exported_kwh : float
         Energy drawn into and fed out of the groups.
     generated_kwh : float
-        Energy from PV.
+        Energy from PV, wind and micro-CHP.
     exported_generation_kwh : float
         The exported energy less what storages charged from the grid gave back.
     """
@@ -66,19 +67,26 @@ def substation_group(case: CaseLevel) -> tuple[tuple[int, ...], ...]:
 def storage_kw(case: CaseLevel) -> FloatArray:
     """Net power of the storages that can deliver, by home, shape (home, ptu). [kW]
 
-    An electric vehicle that only charges is a load here.
+    An electric vehicle that only charges is a load here, and so is what a heater warms.
     """
+    record = case.record
     power = np.zeros_like(case.net_kw)
-    for row, (index, name) in enumerate(case.record.devices):
-        battery = case.homes[index].battery
-        if battery is not None and battery.name == name:
-            power[index] += case.device_kw[row]
+    for row, device in enumerate(record.device_values):
+        if can_deliver(device):
+            power[record.devices[row][0]] += case.device_kw[row]
     return power
 
 
+def can_deliver(device: FlexibleDevice) -> bool:
+    """Whether the device stores electricity and gives it back to its home."""
+    if isinstance(device, ElectricVehicle):
+        return device.discharge_kw > 0
+    return isinstance(device, Battery)
+
+
 def generation_kw(case: CaseLevel) -> FloatArray:
-    """PV generation by home, >= 0, shape (home, ptu). [kW]"""
-    return -np.array([home.pv_kw for home in case.homes]).reshape(case.net_kw.shape)
+    """Generation of PV, wind and micro-CHP by home, >= 0, shape (home, ptu). [kW]"""
+    return -np.array([home.generation_kw for home in case.homes]).reshape(case.net_kw.shape)
 
 
 def boundary_energy(case: CaseLevel, groups: Sequence[Sequence[int]]) -> BoundaryEnergy:
@@ -88,7 +96,8 @@ def boundary_energy(case: CaseLevel, groups: Sequence[Sequence[int]]) -> Boundar
     So an export comes from discharge as far as there is discharge, and from generation beyond it.
     The exported discharge counts as generation by the share of generation in what the group's
     storages were charged with over the day. The day is cyclic, so what is discharged was charged
-    the same day; the share needs no tracking of what lies in a storage.
+    the same day; the share needs no tracking of what lies in a storage. What a vehicle that can
+    deliver was charged with for its drive was used, in the same proportion.
 
     Parameters
     ----------
@@ -122,4 +131,5 @@ def boundary_energy(case: CaseLevel, groups: Sequence[Sequence[int]]) -> Boundar
 
 
 def _by_group(values: FloatArray, groups: Sequence[Sequence[int]]) -> FloatArray:
-    return np.array([values[list(members)].sum(axis=0) for members in groups])
+    summed = [values[list(members)].sum(axis=0) for members in groups]
+    return np.array(summed, dtype=np.float64).reshape(len(groups), values.shape[1])

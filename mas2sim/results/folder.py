@@ -66,7 +66,7 @@ class ResultFolder:
         Parameters
         ----------
         path : Path or str
-            The result folder wanted; its parents are made.
+            The result folder wanted; nothing is made yet.
         plan_hash : str
             Plan that is about to run.
         force : bool
@@ -97,9 +97,7 @@ class ResultFolder:
         """
         target = Path(path).expanduser().resolve()
         _check_place(target)
-        nearest = next(folder for folder in (target, *target.parents) if folder.exists())
-        if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-            raise StoreError(f"{target}: {nearest} cannot be written; choose another --out")
+        _check_writable(target)
 
     @property
     def finished(self) -> bool:
@@ -118,6 +116,7 @@ def file_digests(folder: Path) -> dict[str, str]:
 
 def begin_writing(target: Path) -> Path:
     """Make the temporary sibling of `target`, marked as this process's."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     return _sibling(target, WRITING)
 
 
@@ -196,12 +195,11 @@ def _check_place(target: Path) -> None:
 
 
 def _check_writable(target: Path) -> None:
+    # Nothing is made yet: a run that is refused leaves no folders behind.
+    nearest = next(folder for folder in (target, *target.parents) if folder.exists())
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=target.parent):
-            pass
-        if target.exists():
-            with tempfile.TemporaryFile(dir=target):
+        for folder in {nearest, target.parent if target.parent.exists() else nearest}:
+            with tempfile.TemporaryFile(dir=folder):
                 pass
     except OSError as error:
         raise StoreError(

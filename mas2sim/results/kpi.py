@@ -13,14 +13,16 @@ from mas2sim.results.case_identity import case_id
 from mas2sim.results.kpi_definition import GROUPS, CaseLevel, Kpi
 from mas2sim.results.kpi_energy import ENERGY
 from mas2sim.results.kpi_grid import GRID
+from mas2sim.results.kpi_homes import HOMES
 from mas2sim.results.kpi_market import MARKET
 from mas2sim.results.kpi_money import MONEY
+from mas2sim.results.kpi_services import SERVICES
 from mas2sim.results.record import CaseRecord
 
 if TYPE_CHECKING:
     import pandas as pd
 
-KPIS: tuple[Kpi, ...] = (*MONEY, *ENERGY, *GRID, *MARKET)
+KPIS: tuple[Kpi, ...] = (*MONEY, *HOMES, *ENERGY, *SERVICES, *GRID, *MARKET)
 """Every KPI, in the order of the table's columns."""
 
 WORDS = ("regime_worst",)

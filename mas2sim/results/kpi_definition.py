@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from mas2sim.results.record import CaseRecord
 
 NAN = float("nan")
 
-GROUPS = ("money", "energy", "grid", "market")
+GROUPS = ("money", "homes", "energy", "grid", "market")
 """Groups of KPIs in the order in which they are shown."""
 
 
@@ -128,6 +129,9 @@ class CaseLevel:
         return CaseLevel(self.record, self.record.levels.index(reference))
 
 
+UNIT_OF_ENDING = MappingProxyType({"eur": "EUR", "kwh": "kWh"})
+"""Units that are written otherwise in a column's name."""
+
 Measure = Callable[[CaseLevel], float | str | None]
 Comparison = Callable[[CaseLevel, CaseLevel], float]
 
@@ -190,6 +194,8 @@ def compared(
 ) -> tuple[Kpi, Kpi]:
     """Define a KPI that compares with the baseline, and its twin that compares with uc1.
 
+    Their names are `stem` and `unit`, the latter as it ends a column's name.
+
     Both references are given, since the first holds the effect of management as a whole and the
     second the market's own.
     """
@@ -202,7 +208,7 @@ def compared(
         holes = f"at or below {reference.value}, or when {reference.value} was not run"
         return Kpi(
             name=name,
-            unit=unit,
+            unit=UNIT_OF_ENDING.get(unit, unit),
             label=f"{label} {words}",
             group=group,
             formula=formula.replace("ref", reference.value),

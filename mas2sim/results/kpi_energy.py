@@ -1,4 +1,4 @@
-"""KPIs of energy: what crosses the connections, what stays local, and whether services were met."""
+"""KPIs of energy: what crosses the connections, what stays local, and what moved."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from mas2sim.results.balance import (
     substation_group,
 )
 from mas2sim.results.kpi_definition import NAN, CaseLevel, Kpi, compared, ratio
-from mas2sim.results.services import services, storage_drift_kwh
 
 CHANGED_KW = 1e-3
 """A home's plan counts as changed when it differs by more than one watt somewhere: solvers leave
@@ -66,11 +65,11 @@ def _own_use(what: str, boundary: str, groups: Groups) -> Kpi:
         missing="without generation" if consumption else "with neither generation nor import",
         sentence=(
             (
-                "Share of the PV energy used inside the boundary"
+                "Share of the generated energy used inside the boundary"
                 if consumption
-                else "Share of the energy used inside the boundary that comes from its own PV"
+                else "Share of the energy used inside the boundary that is generated there"
             )
-            + "; exports of energy that a battery drew from the grid are left out of X."
+            + "; exports of energy that a storage drew from the grid are left out of X."
         ),
         compute=compute,
         better="higher",
@@ -131,11 +130,11 @@ ENERGY = (
         unit="kWh",
         label="Generated",
         group="energy",
-        formula="sum over homes and PTUs of h times PV power",
+        formula="sum over homes and PTUs of h times power of PV, wind and micro-CHP",
         sign="positive: generation",
         boundary="home",
         missing="never",
-        sentence="Energy from PV.",
+        sentence="Energy from PV, wind turbines and micro-CHP.",
         compute=lambda case: boundary_energy(case, home_groups(case)).generated_kwh,
     ),
     *(
@@ -186,64 +185,12 @@ ENERGY = (
         unit="kWh",
         label="Curtailed",
         group="energy",
-        formula="sum over homes and PTUs of h |base + heat pump + PV + devices - n|",
+        formula="sum over homes and PTUs of h |base + generation + devices - n|",
         sign="positive",
         boundary="home",
         missing="never",
-        sentence="Energy by which the meters differ from what loads and PV would have taken.",
+        sentence="Energy by which the meters differ from the sum of loads, generators and devices.",
         compute=_curtailed_kwh,
-        better="lower",
-    ),
-    Kpi(
-        name="unserved_kwh",
-        unit="kWh",
-        label="Services not delivered",
-        group="energy",
-        formula="sum over vehicles and appliances of max(0, asked - delivered)",
-        sign="positive: missing",
-        boundary="home",
-        missing="never",
-        sentence="Energy that vehicles and appliance cycles asked for and did not get.",
-        compute=lambda case: services(case).missing_kwh,
-        better="lower",
-    ),
-    Kpi(
-        name="unserved_cycles_count",
-        unit="count",
-        label="Appliance cycles not run",
-        group="energy",
-        formula="number of appliances with less energy than their cycle needs",
-        sign="positive: missing",
-        boundary="home",
-        missing="never",
-        sentence="Appliance cycles that were asked for and did not run to the end.",
-        compute=lambda case: float(services(case).missing_cycles),
-        better="lower",
-    ),
-    Kpi(
-        name="discomfort",
-        unit="-",
-        label="Discomfort",
-        group="energy",
-        formula="energy of services not delivered / energy of services asked",
-        sign="positive: missing",
-        boundary="home",
-        missing="when no service was asked",
-        sentence="0 when every vehicle was charged and every cycle ran, 1 when none was.",
-        compute=lambda case: services(case).discomfort,
-        better="lower",
-    ),
-    Kpi(
-        name="storage_drift_kwh",
-        unit="kWh",
-        label="Batteries not back where they began",
-        group="energy",
-        formula="sum over batteries of |energy at the end of the day - at its start|",
-        sign="positive",
-        boundary="home",
-        missing="when a battery's energy was not recorded",
-        sentence="A cyclic day borrows nothing: what is left here is saving on credit.",
-        compute=storage_drift_kwh,
         better="lower",
     ),
 )

@@ -93,7 +93,7 @@ def _voltage(extreme: Callable[[FloatArray], float]) -> Measure:
         buses = low_voltage_buses(case.record.layout)
         if flow is None or not buses.size:
             return NAN
-        return float(extreme(flow.vm_pu[:, buses, :]))
+        return extreme(flow.vm_pu[:, buses, :])
 
     return compute
 
@@ -104,6 +104,7 @@ def _outside_band_h(case: CaseLevel) -> float:
         return NAN
     limits = case.record.limits
     volts = voltage_v(case.record.layout, flow)
+    # No comparison holds for NaN, so a phase that a bus does not have is never outside.
     outside = (volts < limits.voltage_min_v) | (volts > limits.voltage_max_v)
     return float(outside.any(axis=(1, 2)).sum() * case.hours)
 
@@ -261,8 +262,9 @@ STATE = (
         "transformer_loading_max_percent",
         "percent",
         "Transformer loading, highest",
-        "max over PTUs of S_HV / rating",
-        "Highest loading of the transformer, kVA at the HV side with losses.",
+        "max over PTUs of S_HV / rating; S_HV = sum over phases of |V I*|",
+        "Highest loading of the transformer, kVA at the HV side with losses; phase by phase the "
+        "phases' apparent powers are added up, so unlike phases count for more than their sum.",
         _worst_loading(transformer=True),
         missing=f"{NOT_SOLVED}; without a transformer",
     ),
@@ -279,25 +281,25 @@ STATE = (
         "vm_min_pu",
         "pu",
         "Lowest voltage",
-        "min over PTUs, low-voltage buses and phases",
+        "min over PTUs, low-voltage buses and the phases they have",
         "Lowest voltage phase to neutral in the low-voltage grid.",
-        _voltage(lambda values: float(values.min())),
+        _voltage(lambda values: float(np.nanmin(values))),
         better="",
     ),
     _grid(
         "vm_max_pu",
         "pu",
         "Highest voltage",
-        "max over PTUs, low-voltage buses and phases",
+        "max over PTUs, low-voltage buses and the phases they have",
         "Highest voltage phase to neutral in the low-voltage grid.",
-        _voltage(lambda values: float(values.max())),
+        _voltage(lambda values: float(np.nanmax(values))),
         better="",
     ),
     _grid(
         "voltage_outside_hours",
         "h",
         "Hours with a voltage outside the band",
-        "h times number of PTUs with a bus outside the statutory band",
+        "h times number of PTUs with a bus outside the statutory band on a phase it has",
         "Time in which at least one low-voltage bus leaves the statutory band.",
         _outside_band_h,
     ),

@@ -88,7 +88,7 @@ MARKET = (
     _market(
         "homes_infeasible_count",
         "count",
-        "Homes without a plan",
+        "Homes with a wish not met",
         "number of homes whose plan is infeasible",
         "home",
         "when no plans were recorded",

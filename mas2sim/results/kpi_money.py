@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mas2sim.domain.arrays import BoolArray
 from mas2sim.domain.typical_day import Level
 from mas2sim.results.balance import community_groups
 from mas2sim.results.kpi_definition import NAN, CaseLevel, Kpi, compared, ratio
+from mas2sim.results.services import discomfort_eur
 
 UNMANAGED_OR_ALONE = (Level.BASELINE, Level.UC1)
 """Levels without a local market."""
@@ -35,15 +35,26 @@ def level_cost_eur(case: CaseLevel) -> float:
     return community_cost_eur(case, netted=case.level not in UNMANAGED_OR_ALONE)
 
 
+def full_cost_eur(case: CaseLevel) -> float:
+    """All that plans weigh: energy as settled, the price of each home's peak, discomfort. [EUR]
+
+    Gains and gaps are measured in it, since a plan may pay for a lower peak with dearer energy, and
+    what is saved by cutting a load is no gain as far as the household minds.
+    """
+    tariff, horizon, net = case.record.tariff, case.record.horizon, case.net_kw
+    peaks = tariff.cost_eur(net, horizon) - tariff.energy_cost_eur(net, horizon)
+    return level_cost_eur(case) + float(peaks.sum()) + discomfort_eur(case)
+
+
 def _market_revenue(case: CaseLevel) -> float:
     if case.level in UNMANAGED_OR_ALONE:
         return NAN
     return float((case.bill_eur - case.payment_eur).sum())
 
 
-def _saving_eur(reference: CaseLevel, case: CaseLevel, group: BoolArray) -> float:
-    saved = (reference.bill_eur - case.payment_eur)[group]
-    return ratio(float(saved.sum()), float(saved.size))
+def _saving_eur(reference: CaseLevel, case: CaseLevel) -> float:
+    saved = float((reference.bill_eur - case.payment_eur).sum())
+    return ratio(saved, float(len(case.homes)))
 
 
 def _saving_percent(reference: CaseLevel, case: CaseLevel) -> float:
@@ -57,14 +68,11 @@ def _gain_percent(case: CaseLevel, part: str) -> float:
     if alone is None or best not in case.record.levels:
         return NAN
     central = CaseLevel(case.record, case.record.levels.index(best))
-    before = community_cost_eur(alone, netted=False)
-    traded = community_cost_eur(alone, netted=True)
-    possible = before - level_cost_eur(central)
-    gains = {
-        "all": before - level_cost_eur(case),
-        "netting": before - traded,
-        "coordination": traded - level_cost_eur(case),
-    }
+    before = full_cost_eur(alone)
+    netting = community_cost_eur(alone, netted=False) - community_cost_eur(alone, netted=True)
+    possible = before - full_cost_eur(central)
+    gain = before - full_cost_eur(case)
+    gains = {"all": gain, "netting": netting, "coordination": gain - netting}
     return 100.0 * ratio(gains[part], possible)
 
 
@@ -78,7 +86,7 @@ def _gap_percent(case: CaseLevel) -> float:
     bounds = [plan.bound_eur for plan in record.plans.get(source, ())]
     if not bounds:
         return NAN
-    excess = level_cost_eur(case) - float(np.sum(bounds))
+    excess = full_cost_eur(case) - float(np.sum(bounds))
     return 100.0 * ratio(excess, float(paid.sum() * case.hours))
 
 
@@ -107,7 +115,9 @@ MONEY = (
         unit="EUR",
         label="Bills",
         group="money",
-        formula="sum over homes of (sum of h (c_imp n+ - c_exp n-) + standing charge)",
+        formula=(
+            "sum over homes of (sum of h (c_imp n+ - c_exp n-) + c_peak max n+ + standing charge)"
+        ),
         sign="positive: homes pay",
         boundary="home",
         missing="when a home has no bill",
@@ -135,12 +145,12 @@ MONEY = (
         group="money",
         formula=(
             "sum of h (c_imp N+ - c_exp N-); N is each home's net up to uc1, "
-            "each community's from uc2 on; no standing charge, no network fee"
+            "each community's from uc2 on; no standing charge, no price of the peak, no network fee"
         ),
         sign="positive: homes pay",
         boundary="home up to uc1, community from uc2 on",
         missing="never",
-        sentence="Energy cost B that the levels are compared by.",
+        sentence="Cost B of the energy alone, which local trade lowers.",
         compute=level_cost_eur,
         better="lower",
     ),
@@ -178,34 +188,8 @@ MONEY = (
         sign="positive: homes save",
         boundary="home",
         sentence="Mean saving of a home on this day.",
-        compare=lambda ref, case: _saving_eur(ref, case, np.ones(len(case.homes), dtype=bool)),
+        compare=_saving_eur,
         better="higher",
-    ),
-    *compared(
-        "bill_saving_flexible",
-        "eur",
-        label="Saving per home with flexible assets",
-        group="money",
-        formula="sum over the group of (bill_ref - payment) / homes in the group",
-        sign="positive: homes save",
-        boundary="home",
-        sentence="Mean saving of the homes that offer a device, whether it is in use today or not.",
-        compare=lambda ref, case: _saving_eur(ref, case, case.flexible),
-        better="higher",
-        missing="when the group is empty",
-    ),
-    *compared(
-        "bill_saving_passive",
-        "eur",
-        label="Saving per home without flexible assets",
-        group="money",
-        formula="sum over the group of (bill_ref - payment) / homes in the group",
-        sign="positive: homes save",
-        boundary="home",
-        sentence="Mean saving of the homes that offer no device.",
-        compare=lambda ref, case: _saving_eur(ref, case, ~case.flexible),
-        better="higher",
-        missing="when the group is empty",
     ),
     *compared(
         "bill_saving",
@@ -223,19 +207,19 @@ MONEY = (
     _gain(
         "all",
         "Gain captured",
-        "(B_uc1 - B) / (B_uc1 - B_central)",
+        "(C_uc1 - C) / (C_uc1 - C_central); C = B + price of homes' peaks + worth of energy cut",
         "Share of the gain that an all-knowing optimisation finds which this level reaches.",
     ),
     _gain(
         "netting",
         "Gain captured by netting alone",
-        "(B_uc1 - B_uc1 netted) / (B_uc1 - B_central)",
+        "(B_uc1 - B_uc1 netted) / (C_uc1 - C_central)",
         "The part that comes from trading unchanged uc1 plans.",
     ),
     _gain(
         "coordination",
         "Gain captured by changing plans",
-        "(B_uc1 netted - B) / (B_uc1 - B_central)",
+        "(C_uc1 - C - (B_uc1 - B_uc1 netted)) / (C_uc1 - C_central)",
         "The part that comes from plans that answer each other.",
     ),
     Kpi(
@@ -243,13 +227,13 @@ MONEY = (
         unit="percent",
         label="Gap to the proven bound",
         group="money",
-        formula="(B - lower bound) / import payments under uc1",
+        formula="(C - lower bound) / import payments under uc1",
         sign="positive: dearer than the bound",
         boundary="home at uc1, community from uc2 on",
         missing="at baseline; without uc1; from uc2 on without a bound from central",
         sentence=(
-            "How far the metered cost may lie above the least cost: at uc1 by the bounds of the "
-            "homes' own plans, from uc2 on by the bound of central."
+            "How far the metered cost, discomfort included, may lie above the least: at uc1 by the "
+            "bounds of the homes' own plans, from uc2 on by the bound of central."
         ),
         compute=_gap_percent,
         better="lower",

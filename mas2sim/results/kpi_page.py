@@ -20,18 +20,22 @@ One row per case and level in `kpi.parquet`, one column per KPI in the order bel
 aside, all are floats; NaN (shown as "-") means that there is no such value, never zero.
 
 Symbols: n is the power at a connection point and N its sum over a community, both positive for
-import [kW]; h is the length of a PTU [h]; G, I and X are energy generated, imported and exported
-[kWh]; c_imp and c_exp are the prices of import and export [EUR/kWh]; S and P are the apparent and
-the active power of the sum of the connections [kVA, kW]; the index ref marks the reference level.
+import [kW], n+ and n- their positive and negative parts; h is the length of a PTU [h]; G, I and X
+are energy generated, imported and exported [kWh]; c_imp and c_exp are the prices of import and
+export [EUR/kWh], c_peak that of the day's greatest import [EUR/kW]; T is the temperature of a
+building or tank [degC]; S and P are the apparent and the active power of the sum of the connections
+[kVA, kW]; B is the cost of energy as a level settles it, C that with the price of each home's peak
+and the worth of the energy cut [EUR]; the index ref marks the reference level.
 
 How an export is told apart: in each PTU generation serves the loads inside the boundary first, then
-its batteries, and is exported last. An export is discharge as far as there is discharge, and
-generation beyond that. Exported discharge counts as generation by the share of generation in what
-the batteries were charged with that day.
+its storages (batteries, and vehicles that can deliver), and is exported last. An export is
+discharge as far as there is discharge, and generation beyond that. Exported discharge counts as
+generation by the share of generation in what the storages were charged with that day.
 """
 
 TITLES = {
     "money": "Money",
+    "homes": "Homes with and without flexible assets",
     "energy": "Energy and services",
     "grid": "Grid",
     "market": "Market and run",

@@ -44,7 +44,10 @@ def neutral_voltage_v(layout: GridLayout) -> FloatArray:
 
 
 def voltage_v(layout: GridLayout, flow: GridState) -> FloatArray:
-    """Voltage phase to neutral at the low-voltage buses, shape (time, bus, phase). [V]"""
+    """Voltage phase to neutral at the low-voltage buses, shape (time, bus, phase). [V]
+
+    NaN on phases that a bus does not have.
+    """
     buses = low_voltage_buses(layout)
     return np.asarray(flow.vm_pu[:, buses, :] * neutral_voltage_v(layout)[buses][:, None])
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.community import Community
+from mas2sim.domain.device import FlexibleDevice
 from mas2sim.domain.grid_state import GridLayout, GridState
 from mas2sim.domain.home import Home
 from mas2sim.domain.horizon import Horizon
@@ -35,10 +36,10 @@ class CaseRecord:
     net_kw, reactive_kvar : array, shape (level, home, ptu)
         Metered power at the connection points.
     device_kw, stored_kwh : array, shape (level, device, ptu)
-        Metered power of flexible devices; energy stored at the end of each PTU (NaN for appliances
-        and for vehicles while away).
+        Metered power of flexible devices; energy stored at the end of each PTU, a heater's heat
+        counted from 0 C (NaN for what stores none and for vehicles while away).
     stored_start_kwh : array, shape (level, device)
-        Energy stored at midnight, where the day begins.
+        Energy stored at midnight, where the day begins; NaN as above.
     plans : mapping of Level to tuple of HomePlan, in the order of homes
     a_plan_kw : array, shape (level, community, ptu)
     d_prognosis_kw : array, shape (level, ptu)
@@ -49,6 +50,11 @@ class CaseRecord:
         Air temperature, and irradiance over the clear sky's.
     messages : int
         Market messages sent.
+
+    Attributes
+    ----------
+    device_values : tuple of FlexibleDevice
+        The flexible devices themselves, in the order of `devices`.
     """
 
     axes: Mapping[str, str | int]
@@ -76,3 +82,9 @@ class CaseRecord:
     outdoor_c: FloatArray
     clearness: FloatArray
     messages: int = 0
+    device_values: tuple[FlexibleDevice, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        by_name = [{each.name: each for each in home.flexible_devices} for home in self.homes]
+        values = tuple(by_name[home][name] for home, name in self.devices)
+        object.__setattr__(self, "device_values", values)

@@ -14,6 +14,15 @@ import numpy as np
 
 from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.community import membership
+from mas2sim.domain.device import (
+    Battery,
+    ElectricVehicle,
+    FlexibleDevice,
+    Heater,
+    InterruptibleLoad,
+    MicroChp,
+    WindTurbine,
+)
 from mas2sim.domain.grid_state import GridState
 from mas2sim.domain.home import Home
 from mas2sim.domain.limits import Regime
@@ -33,13 +42,22 @@ NO_REGIME = -1
 PHASES = ("a", "b", "c")
 
 
-def device_kind(home: Home, name: str) -> str:
-    """Kind of a home's flexible device: appliance, ev or battery."""
-    if home.ev is not None and home.ev.name == name:
+def device_kind(device: FlexibleDevice) -> str:
+    """Kind of a flexible device.
+
+    Returns
+    -------
+    str
+        ``"appliance"``, ``"ev"``, ``"battery"``, ``"interruptible"``, or for a heater its name:
+        ``"heat_pump"``, ``"direct_heater"`` or ``"hot_water"``.
+    """
+    if isinstance(device, Heater):
+        return device.name
+    if isinstance(device, ElectricVehicle):
         return "ev"
-    if home.battery is not None and home.battery.name == name:
+    if isinstance(device, Battery):
         return "battery"
-    return "appliance"
+    return "interruptible" if isinstance(device, InterruptibleLoad) else "appliance"
 
 
 def series_dataset(record: CaseRecord) -> xr.Dataset:
@@ -60,6 +78,7 @@ def series_dataset(record: CaseRecord) -> xr.Dataset:
     dataset = xr.Dataset(
         data_vars={
             **_home_variables(record),
+            **_comfort_variables(record),
             **_market_variables(record),
             **_grid_variables(record),
             **_day_variables(record),
@@ -110,8 +129,8 @@ def _home_variables(record: CaseRecord) -> dict[str, Any]:
     def stack(values: Callable[[Home], FloatArray]) -> FloatArray:
         return np.array([values(home) for home in homes]).reshape(len(homes), ptus).T
 
-    def heat_pump_kw(home: Home) -> FloatArray:
-        return np.zeros(ptus) if home.heat_pump is None else home.heat_pump.p_kw
+    def plant_kw(plant: WindTurbine | MicroChp | None) -> FloatArray:
+        return np.zeros(ptus) if plant is None else plant.p_kw
 
     return {
         "p_kw": _variable(
@@ -124,14 +143,45 @@ def _home_variables(record: CaseRecord) -> dict[str, Any]:
             device, record.device_kw.swapaxes(1, 2), "kW", "power of flexible devices"
         ),
         "stored_kwh": _variable(
-            device, record.stored_kwh.swapaxes(1, 2), "kWh", "energy at the end of the PTU"
+            device,
+            record.stored_kwh.swapaxes(1, 2),
+            "kWh",
+            "energy at the end of the PTU; heat is counted from 0 degC",
         ),
         "stored_start_kwh": _variable(
             ("level", "device"), record.stored_start_kwh, "kWh", "energy at midnight"
         ),
         "base_kw": _variable(fixed, stack(lambda home: home.base_kw), "kW", "base load"),
-        "heat_pump_kw": _variable(fixed, stack(heat_pump_kw), "kW", "heat pump"),
         "pv_kw": _variable(fixed, stack(lambda home: home.pv_kw), "kW", "PV, never positive"),
+        "wind_kw": _variable(
+            fixed, stack(lambda home: plant_kw(home.wind)), "kW", "wind turbine, never positive"
+        ),
+        "micro_chp_kw": _variable(
+            fixed, stack(lambda home: plant_kw(home.micro_chp)), "kW", "micro-CHP, never positive"
+        ),
+    }
+
+
+def _comfort_variables(record: CaseRecord) -> dict[str, Any]:
+    """Temperature of what heaters warm, and the band it is to keep; NaN for other devices."""
+    levels, ptus, devices = len(record.levels), record.horizon.ptus, len(record.devices)
+    temperature_c = np.full((levels, ptus, devices), np.nan)
+    lower_c, upper_c = np.full((ptus, devices), np.nan), np.full((ptus, devices), np.nan)
+    for column, device in enumerate(record.device_values):
+        if isinstance(device, Heater):
+            store = device.store
+            temperature_c[:, :, column] = record.stored_kwh[:, column] / store.capacity_kwh_per_k
+            lower_c[:, column], upper_c[:, column] = store.lower_c, store.upper_c
+    band = ("time", "device")
+    return {
+        "temperature_c": _variable(
+            ("level", "time", "device"),
+            temperature_c,
+            "degC",
+            "temperature of the building or tank at the end of the PTU",
+        ),
+        "comfort_lower_c": _variable(band, lower_c, "degC", "lower end of the comfort band"),
+        "comfort_upper_c": _variable(band, upper_c, "degC", "upper end of the comfort band"),
     }
 
 
@@ -186,7 +236,8 @@ def _grid_variables(record: CaseRecord) -> dict[str, Any]:
             (*per_time, "bus", "phase"),
             stack(lambda flow: flow.vm_pu, len(record.layout.buses), len(phases)),
             "1",
-            "voltage phase to neutral over the bus's nominal voltage",
+            "voltage phase to neutral over the bus's nominal voltage; missing also on phases that "
+            "the bus does not have",
         ),
         "loading_percent": _variable(
             (*per_time, "branch"),
@@ -253,7 +304,7 @@ def _coordinates(record: CaseRecord) -> dict[str, Any]:
         "community": _words([each.name for each in record.communities]),
         "device": _words([f"{home.name}/{name}" for home, name in devices]),
         "device_home": ("device", _words([home.name for home, _ in devices])),
-        "device_kind": ("device", _words([device_kind(home, name) for home, name in devices])),
+        "device_kind": ("device", _words([device_kind(device) for device in record.device_values])),
         "bus": _words([bus.name for bus in layout.buses]),
         "bus_vn_kv": _variable(
             ("bus",), np.array([b.vn_kv for b in layout.buses], float), "kV", "nominal voltage"

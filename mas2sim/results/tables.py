@@ -20,6 +20,7 @@ from mas2sim.results.limits_kept import (
     neutral_voltage_v,
 )
 from mas2sim.results.record import CaseRecord
+from mas2sim.results.services import Services, services_by_home
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,13 +30,15 @@ EXACT = 0.0
 
 
 def homes_table(record: CaseRecord) -> pd.DataFrame:
-    """Money, energy and plan of every home at every level.
+    """Money, energy, services and plan of every home at every level.
 
     Returns
     -------
     DataFrame
-        One row per level and home. ``status`` is the plan's, ``no_plan`` where none was recorded;
-        ``gap_eur`` is NaN where the cost has no proven bound.
+        One row per level and home. Services are metered: energy, hours and kelvin-hours missing,
+        and what cut energy is worth to the household. ``status`` is the plan's, ``no_plan`` where
+        none was recorded, and ``reason`` says why it is not optimal; ``gap_eur`` is NaN where the
+        cost has no proven bound.
     """
     import pandas as pd
 
@@ -46,6 +49,7 @@ def homes_table(record: CaseRecord) -> pd.DataFrame:
         imported = np.maximum(case.net_kw, 0.0).sum(axis=1) * case.hours
         exported = np.maximum(-case.net_kw, 0.0).sum(axis=1) * case.hours
         generated = generation_kw(case).sum(axis=1) * case.hours
+        delivered = services_by_home(case)
         for number, home in enumerate(record.homes):
             rows.append(
                 {
@@ -60,10 +64,21 @@ def homes_table(record: CaseRecord) -> pd.DataFrame:
                     "export_kwh": float(exported[number]),
                     "generation_kwh": float(generated[number]),
                     "has_flexibility": home.has_flexibility,
+                    **_service_columns(delivered[number]),
                     **_plan_columns(case.plans[number] if case.plans else None),
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _service_columns(delivered: Services) -> dict[str, float]:
+    return {
+        "unserved_kwh": delivered.missing_kwh,
+        "late_h": delivered.late_h,
+        "comfort_missed_kh": delivered.comfort_missed_kh,
+        "cut_kwh": delivered.cut_kwh,
+        "discomfort_eur": delivered.discomfort_eur,
+    }
 
 
 def _plan_columns(plan: HomePlan | None) -> dict[str, Any]:
@@ -159,8 +174,8 @@ def _flow_rows(case: CaseLevel) -> Iterator[dict[str, Any]]:
     nominal_v = neutral_voltage_v(layout)
     for column in low_voltage_buses(layout):
         volts = None if flow is None else flow.vm_pu[:, column, :] * nominal_v[column]
-        lowest = None if volts is None else volts.min(axis=1)
-        highest = None if volts is None else volts.max(axis=1)
+        lowest = None if volts is None else np.nanmin(volts, axis=1)
+        highest = None if volts is None else np.nanmax(volts, axis=1)
         bus = layout.buses[column].name
         yield _asset_row(case, bus, "voltage_low", limits.voltage_min_v, "V", lowest, low=True)
         yield _asset_row(case, bus, "voltage_high", limits.voltage_max_v, "V", highest)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import inf
+
 from mas2sim.cosim import CaseSetup
 from mas2sim.domain.community import partition
 from mas2sim.domain.errors import ConfigurationError, Fault
@@ -38,13 +41,8 @@ def build_setup(case: Case) -> tuple[CaseSetup, tuple[str, ...]]:
         With what is wrong with recipes, tables or files of one's own.
     """
     configuration = case.configuration
-    substation = _substation(case)
-    homes = len(substation.layout.home_bus)
-    if configuration.communities > homes:
-        raise ConfigurationError(
-            [Fault("communities", str(configuration.communities), f"at most {homes}, the homes")]
-        )
-    population = _population(case, homes)
+    substation, population = _grid_and_homes(case)
+    homes = len(population.homes)
     market = configuration.market
     setup = CaseSetup(
         axes=case.axes,
@@ -73,6 +71,37 @@ def build_setup(case: Case) -> tuple[CaseSetup, tuple[str, ...]]:
     return setup, (*population.assumptions, *_assumptions(case, substation))
 
 
+def _grid_and_homes(case: Case) -> tuple[Substation, Population]:
+    """Build both, and name what is wrong with either at once."""
+    faults: list[Fault] = []
+    try:
+        substation = _substation(case)
+    except ConfigurationError as error:
+        settings = ("tap_pos", "hv_vm_pu")
+        faults += [
+            replace(fault, where=f"grid.{fault.where}") if fault.where in settings else fault
+            for fault in error.faults
+        ]
+        # Without a grid the number of homes is not known; what is wrong with own files still is.
+        homes = 0
+    else:
+        homes = len(substation.layout.home_bus)
+    if homes and case.configuration.communities > homes:
+        found = str(case.configuration.communities)
+        faults.append(Fault("communities", found, f"at most {homes}, the number of homes"))
+    try:
+        population = _population(case, homes or HOMES_WITHOUT_GRID)
+    except ConfigurationError as error:
+        faults += [fault for fault in error.faults if homes or "homes" not in fault.found]
+    if faults:
+        raise ConfigurationError(faults)
+    return substation, population
+
+
+HOMES_WITHOUT_GRID = 184
+"""Homes to check the population's settings with when the grid itself is at fault."""
+
+
 def _substation(case: Case) -> Substation:
     grid = case.configuration.grid
     return build_cardiff(
@@ -93,7 +122,7 @@ def _population(case: Case, homes: int) -> Population:
         homes=homes,
         site=Site(site.latitude_deg, site.longitude_deg, site.altitude_m, site.timezone),
         smart=_scenario(configuration.smart),
-        ladder=tuple(_scenario(rung) for rung in case.ladder),
+        ladder=_ladder(case),
         flexible_percent=configuration.flexibility.offered_percent,
         mean_annual_kwh=population.mean_annual_kwh,
         annual_kwh_cv=population.annual_kwh_cv,
@@ -104,6 +133,10 @@ def _population(case: Case, homes: int) -> Population:
             allocation=population.allocation,
         ),
         profiles_dir=case.profiles,
+        import_cap_kw=_cap(population.import_cap_kw),
+        export_cap_kw=_cap(population.export_cap_kw),
+        ev_least_charge_kw=population.ev_least_charge_kw,
+        most_cycles_per_day=population.most_cycles_per_day,
     )
     return build_population(
         settings,
@@ -115,6 +148,22 @@ def _population(case: Case, homes: int) -> Population:
     )
 
 
+def _ladder(case: Case) -> tuple[SmartScenario, ...]:
+    """Scenarios along which owners are nested; a case beyond the last is a rung of its own.
+
+    It only adds owners after those of the shipped scenarios, so their homes stay what they are.
+    """
+    rungs = tuple(_scenario(rung) for rung in case.ladder)
+    smart = _scenario(case.configuration.smart)
+    beyond = smart.any_percent > max(rung.any_percent for rung in rungs)
+    return (*rungs, smart) if beyond else rungs
+
+
+def _cap(cap_kw: float | None) -> float:
+    """Return a bound on a home's power; what is not set does not bind."""
+    return inf if cap_kw is None else cap_kw
+
+
 def _scenario(group: SmartGroup) -> SmartScenario:
     return SmartScenario(
         name=group.name,
@@ -124,6 +173,12 @@ def _scenario(group: SmartGroup) -> SmartScenario:
         battery_percent=group.battery_percent,
         smart_appliances_percent=group.smart_appliances_percent,
         any_percent=group.any_percent,
+        hot_water_percent=group.hot_water_percent,
+        direct_heater_percent=group.direct_heater_percent,
+        wind_percent=group.wind_percent,
+        micro_chp_percent=group.micro_chp_percent,
+        interruptible_percent=group.interruptible_percent,
+        v2h_percent=group.v2h_percent,
     )
 
 

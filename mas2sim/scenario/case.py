@@ -15,6 +15,8 @@ from mas2sim.scenario.compose import compose_tree, group_choice
 from mas2sim.scenario.configuration import CaseConfiguration, SmartGroup, validate
 from mas2sim.scenario.folders import data_folder, scenario_folders
 
+AXES = ("substation", "communities", "seed", "levels", "power_flow", "ties")
+"""Values that have a column of their own in the tables, and levels, which have rows."""
 OWN_FILES = ("average_profiles", "annual_energy", "measured_profiles", "allocation")
 
 
@@ -29,6 +31,8 @@ class Case:
         As given by the user.
     ladder : tuple of SmartGroup
         The scenarios along which ownership is nested.
+    changes : str
+        Values that differ from those of the choices named, e.g. ``"grid.tap_pos=1"``.
     grids, profiles : Path
         Folders of the data.
     """
@@ -36,6 +40,7 @@ class Case:
     configuration: CaseConfiguration
     overrides: tuple[str, ...]
     ladder: tuple[SmartGroup, ...]
+    changes: str
     grids: Path
     profiles: Path
 
@@ -68,6 +73,7 @@ class Case:
             "seed": case.seed,
             "power_flow": case.power_flow,
             "ties": case.ties.value,
+            "changes": self.changes,
         }
 
     @property
@@ -100,8 +106,8 @@ def compose_case(overrides: Sequence[str] = (), *, data: Path | None = None) -> 
         With every fault of the overrides, the values and the files named.
     """
     scenarios = scenario_folders(data)
-    composed, faults = compose_tree(scenarios, overrides)
-    configuration, found = validate(composed)
+    composed, defaults, faults = compose_tree(scenarios, overrides)
+    configuration, found = validate(composed, defaults)
     # A value may be at fault both as an override and in the composed tree: once is enough.
     faults += [fault for fault in found if fault.where not in {each.where for each in faults}]
     ladder, found = _ladder(scenarios, composed)
@@ -112,9 +118,22 @@ def compose_case(overrides: Sequence[str] = (), *, data: Path | None = None) -> 
         configuration=configuration,
         overrides=tuple(overrides),
         ladder=ladder,
+        changes=_changes(composed, defaults),
         grids=data_folder("grids", data),
         profiles=data_folder("profiles", data),
     )
+
+
+def _changes(composed: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str = "") -> str:
+    """Keys whose values were overridden, apart from those that are axes themselves."""
+    found = []
+    for key, value in composed.items():
+        before, name = defaults.get(key), f"{prefix}{key}"
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            found.append(_changes(value, before, f"{name}."))
+        elif value != before and name not in AXES:
+            found.append(f"{name}={value}")
+    return " ".join(change for change in found if change)
 
 
 def _ladder(

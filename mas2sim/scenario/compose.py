@@ -28,7 +28,7 @@ ROOT = "case"
 
 def compose_tree(
     folders: Sequence[Path], overrides: Sequence[str]
-) -> tuple[dict[str, Any], list[Fault]]:
+) -> tuple[dict[str, Any], dict[str, Any], list[Fault]]:
     """Compose the configuration of one case.
 
     Parameters
@@ -42,13 +42,17 @@ def compose_tree(
     -------
     configuration : dict
         Composed from the overrides that are right.
+    defaults : dict
+        The same without the values that were overridden.
     faults : list of Fault
         What is wrong with the others.
     """
+    faults = _file_faults(folders[:-1])
+    if faults:
+        raise ConfigurationError(faults)
     groups = _groups(folders)
     chosen: list[str] = []
     values: list[tuple[str, Override]] = []
-    faults: list[Fault] = []
     for text in overrides:
         override, fault = _parse(text)
         if override is None:
@@ -62,14 +66,16 @@ def compose_tree(
         else:
             values.append((text, override))
 
-    keys = list(dict.fromkeys([*groups, *_leaves(_compose(folders, chosen))]))
+    defaults = _compose(folders, chosen)
+    names = {f"{group}.name" for group in groups}
+    keys = [key for key in dict.fromkeys([*groups, *_leaves(defaults)]) if key not in names]
     for text, override in values:
         if override.key_or_group in keys and override.key_or_group not in groups:
             chosen.append(text)
         else:
             faults.append(_key_fault(override.key_or_group, keys))
     try:
-        return _compose(folders, chosen), faults
+        return _compose(folders, chosen), defaults, faults
     except (HydraException, OmegaConfBaseException) as error:
         faults.append(Fault("overrides", " ".join(chosen), "values that fit", str(error)))
         raise ConfigurationError(faults) from error
@@ -83,6 +89,18 @@ def group_choice(folders: Sequence[Path], group: str, name: str) -> dict[str, An
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
             return content if isinstance(content, dict) else None
     return None
+
+
+def _file_faults(folders: Sequence[Path]) -> list[Fault]:
+    """Files of one's own trees that are no YAML."""
+    faults = []
+    for path in sorted(path for folder in folders for path in folder.rglob("*.yaml")):
+        try:
+            yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+            problem = " ".join(str(error).split())
+            faults.append(Fault(str(path), problem, "a YAML file, like those shipped"))
+    return faults
 
 
 def _groups(folders: Sequence[Path]) -> dict[str, list[str]]:

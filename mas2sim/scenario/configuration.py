@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -12,7 +13,6 @@ from pydantic import (
     Field,
     FilePath,
     ValidationError,
-    model_validator,
 )
 
 from mas2sim.domain.errors import ConfigurationError, Fault
@@ -23,6 +23,14 @@ from mas2sim.domain.typical_day import DayType, Level, Season, Weather
 Percent = Annotated[float, Field(ge=0, le=100)]
 Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 AVAILABLE_LEVELS = (Level.BASELINE, Level.UC1)
+OWNED = (
+    "pv_percent",
+    "ev_percent",
+    "heat_pump_percent",
+    "battery_percent",
+    "smart_appliances_percent",
+)
+"""Technologies whose owners count as adopters of any."""
 
 
 def _zone(name: str) -> str:
@@ -44,7 +52,7 @@ def _divides_an_hour(minutes: int) -> int:
 def _available_once_each(levels: list[Level]) -> list[Level]:
     if len(set(levels)) < len(levels) or not set(levels) <= set(AVAILABLE_LEVELS):
         raise ValueError(f"each of {', '.join(AVAILABLE_LEVELS)} at most once")
-    return levels
+    return sorted(levels, key=list(Level).index)
 
 
 class _Strict(BaseModel):
@@ -72,7 +80,10 @@ class WeatherGroup(_Strict):
 
 
 class SmartGroup(_Strict):
-    """Share of homes that own each technology. [%]"""
+    """Share of homes that own each technology. [%]
+
+    `any_percent` is the share with any of the first five; `v2h_percent` is a share of the EVs.
+    """
 
     name: str
     pv_percent: Percent
@@ -81,22 +92,12 @@ class SmartGroup(_Strict):
     battery_percent: Percent
     smart_appliances_percent: Percent
     any_percent: Percent
-
-    @model_validator(mode="after")
-    def _any_covers_each(self) -> Self:
-        owned = max(
-            self.pv_percent,
-            self.ev_percent,
-            self.heat_pump_percent,
-            self.battery_percent,
-            self.smart_appliances_percent,
-        )
-        if owned > self.any_percent:
-            raise ValueError(
-                f"any_percent of at least {owned:g}, the largest share of one technology "
-                f"(found {self.any_percent:g})"
-            )
-        return self
+    hot_water_percent: Percent = 0.0
+    direct_heater_percent: Percent = 0.0
+    wind_percent: Percent = 0.0
+    micro_chp_percent: Percent = 0.0
+    interruptible_percent: Percent = 0.0
+    v2h_percent: Percent = 0.0
 
 
 class FlexibilityGroup(_Strict):
@@ -127,12 +128,6 @@ class GridGroup(_Strict):
     voltage_max_v: float = Field(gt=0)
     site: SiteConfiguration
 
-    @model_validator(mode="after")
-    def _band_has_width(self) -> Self:
-        if self.voltage_min_v >= self.voltage_max_v:
-            raise ValueError("voltage_min_v less than voltage_max_v")
-        return self
-
 
 class TariffBand(_Strict):
     """A price within a part of some days."""
@@ -150,6 +145,7 @@ class TariffGroup(_Strict):
     currency: str = Field(pattern="^[A-Z]{3}$")
     eur_per_unit: float = Field(gt=0)
     standing_per_day: float
+    peak_per_kw: float = Field(ge=0)
     otherwise_per_kwh: float
     export_per_kwh: float
     bands: list[TariffBand]
@@ -170,6 +166,10 @@ class PopulationGroup(_Strict):
     mean_annual_kwh: float = Field(gt=0)
     annual_kwh_cv: float = Field(ge=0, le=2)
     ladder: list[str] = Field(min_length=1)
+    import_cap_kw: float | None = Field(default=None, gt=0)
+    export_cap_kw: float | None = Field(default=None, ge=0)
+    ev_least_charge_kw: float = Field(default=0.0, ge=0, le=7.4)
+    most_cycles_per_day: int = Field(default=1, ge=1, le=2, strict=True)
     average_profiles: FilePath | None
     annual_energy: FilePath | None
     measured_profiles: FilePath | None
@@ -190,15 +190,24 @@ class CaseConfiguration(_Strict):
     population: PopulationGroup
     substation: int = Field(ge=1, strict=True)
     communities: int = Field(ge=1, strict=True)
-    seed: int = Field(ge=0, strict=True)
+    seed: int = Field(ge=0, lt=2**63, strict=True)
     levels: Annotated[list[Level], Field(min_length=1), AfterValidator(_available_once_each)]
     power_flow: Literal["unbalanced", "balanced"]
     ties: TieRule
     ptu_minutes: Annotated[int, Field(strict=True), AfterValidator(_divides_an_hour)]
 
 
-def validate(configuration: dict[str, Any]) -> tuple[CaseConfiguration | None, list[Fault]]:
+def validate(
+    configuration: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> tuple[CaseConfiguration | None, list[Fault]]:
     """Validate a composed configuration.
+
+    Parameters
+    ----------
+    configuration : mapping
+        As composed.
+    defaults : mapping
+        The same tree without the user's values: what to try instead of a wrong one.
 
     Returns
     -------
@@ -206,19 +215,89 @@ def validate(configuration: dict[str, Any]) -> tuple[CaseConfiguration | None, l
         None when there are faults.
     faults : list of Fault
     """
+    checked: CaseConfiguration | None = None
+    faults: list[Fault] = []
     try:
-        return CaseConfiguration.model_validate(configuration), []
+        checked = CaseConfiguration.model_validate(dict(configuration))
     except ValidationError as error:
-        return None, [_fault(details) for details in error.errors()]
+        faults = [_fault(details, defaults) for details in error.errors()]
+    faults += _contradictions(configuration)
+    return (None if faults else checked), faults
 
 
-def _fault(details: Any) -> Fault:
+def _contradictions(configuration: Mapping[str, Any]) -> list[Fault]:
+    """What is right by itself and wrong together; looked for even where other values are wrong."""
+    faults = []
+    smart, grid = configuration.get("smart", {}), configuration.get("grid", {})
+    shares = [smart.get(name) for name in OWNED]
+    owned = max((share for share in shares if _is_number(share) and share <= 100), default=0.0)
+    if _is_number(smart.get("any_percent")) and owned > smart["any_percent"]:
+        faults.append(
+            Fault(
+                "smart.any_percent",
+                f"{smart['any_percent']:g}",
+                f"at least {owned:g}, the largest share of one technology",
+                f"smart.any_percent={owned:g}",
+            )
+        )
+    low, high = grid.get("voltage_min_v"), grid.get("voltage_max_v")
+    if _is_number(low) and _is_number(high) and low >= high:
+        found = f"{low:g} V, above grid.voltage_max_v of {high:g} V"
+        faults.append(Fault("grid.voltage_min_v", found, "less than grid.voltage_max_v"))
+    return faults
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _fault(details: Any, defaults: Mapping[str, Any]) -> Fault:
     """One of pydantic's findings in this project's words."""
     where = ".".join(str(part) for part in details["loc"])
-    found = "the values given" if isinstance(details["input"], dict) else repr(details["input"])
-    if details["type"] == "missing":
-        found = "nothing"
-    allowed = details["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    if details["type"] == "path_not_file":
-        allowed = "a CSV or Parquet file that exists"
-    return Fault(where, found, allowed)
+    found = "nothing" if details["type"] == "missing" else repr(details["input"])
+    default = _default(details["loc"], defaults)
+    remedy = "" if default is None else f"{where}={default}"
+    return Fault(where, found, _allowed(details), remedy)
+
+
+def _allowed(details: Any) -> str:
+    """What would have been right, said for people."""
+    limits = details.get("ctx", {})
+    said = {
+        "extra_forbidden": "no such key",
+        "missing": "a value",
+        "int_type": "an integer",
+        "int_parsing": "an integer",
+        "int_from_float": "an integer",
+        "float_type": "a number",
+        "float_parsing": "a number",
+        "finite_number": "a finite number",
+        "string_type": "a word",
+        "list_type": "a list, e.g. [a,b]",
+        "too_short": "one at least",
+        "path_type": "a CSV or Parquet file that exists",
+        "path_not_file": "a CSV or Parquet file that exists",
+        "string_pattern_mismatch": "HH:MM for a time, three capitals for a currency",
+        "greater_than": f"more than {limits.get('gt')}",
+        "greater_than_equal": f"at least {limits.get('ge')}",
+        "less_than": f"less than {limits.get('lt')}",
+        "less_than_equal": f"at most {limits.get('le')}",
+    }
+    message: str = details["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return said.get(details["type"], message)
+
+
+def _default(place: tuple[Any, ...], defaults: Mapping[str, Any]) -> Any:
+    """Value of a key in the tree without the user's values; None for none and for whole groups."""
+    value: Any = defaults
+    for part in place:
+        if not isinstance(value, Mapping) or part not in value:
+            return None
+        value = value[part]
+    if isinstance(value, list):
+        return "[" + ",".join(map(str, value)) + "]" if all(map(_is_plain, value)) else None
+    return value if _is_plain(value) else None
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float)

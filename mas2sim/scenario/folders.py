@@ -65,9 +65,17 @@ def scenario_folders(flag: Path | None = None) -> tuple[Path, ...]:
 def _roots(flag: Path | None) -> list[Path]:
     """Folders in which to look, in order."""
     package = Path(__file__).resolve().parents[1]
-    roots = [flag] if flag else []
+    named = [("--data", flag)] if flag else []
     if os.environ.get(VARIABLE):
-        roots.append(Path(os.environ[VARIABLE]))
+        named.append((f"${VARIABLE}", Path(os.environ[VARIABLE])))
+    faults = [
+        Fault(where, str(root), "a folder with scenarios/, grids/ or profiles/ in it")
+        for where, root in named
+        if not any((root / kind).is_dir() for kind in ("scenarios", *MARKERS))
+    ]
+    if faults:
+        raise ConfigurationError(faults)
+    roots = [root for _, root in named]
     return [*roots, Path.cwd(), package.parent, package / "_data"]
 
 

@@ -28,6 +28,7 @@ def tariff_of(group: TariffGroup, day: DayType, horizon: Horizon) -> Tariff:
         import_eur_per_kwh=_mean_of_ptus(per_kwh, horizon) * rate,
         export_eur_per_kwh=np.full(horizon.ptus, group.export_per_kwh * rate),
         standing_eur_per_day=group.standing_per_day * rate,
+        peak_eur_per_kw=group.peak_per_kw * rate,
     )
 
 

@@ -86,16 +86,19 @@ def test_no_bill_is_higher_than_without_management(result: Path) -> None:
     assert bills["uc1"].sum() < bills["baseline"].sum() - 1
 
 
-def test_the_day_is_cyclic_and_services_are_the_same(series: xr.Dataset) -> None:
+def test_the_day_is_cyclic_and_services_are_the_same(result: Path, series: xr.Dataset) -> None:
     end = series["stored_kwh"].isel(time=-1)
     start = series["stored_start_kwh"]
     known = np.isfinite(start)
     assert int(known.sum()) > 0
     assert float(np.abs(end - start).where(known).max()) < STORED_KWH
     energy = series["device_kw"].sum("time") * 0.25
-    service = energy.sel(device=series["device_kind"] != "battery")
+    service = energy.sel(device=series["device_kind"].isin(["appliance", "ev"]))
     difference = service.sel(level="uc1") - service.sel(level="baseline")
     assert float(np.abs(difference).max()) < STORED_KWH
+    kpi = pd.read_parquet(result / "kpi.parquet")
+    for name in ("unserved_kwh", "late_h", "comfort_missed_kh", "storage_drift_kwh"):
+        assert (kpi[name].abs() < STORED_KWH * 200).all(), name
 
 
 def test_most_flexible_homes_do_something_else_than_unmanaged(

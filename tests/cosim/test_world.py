@@ -1,15 +1,18 @@
 """The world as mosaik runs it: plans hold in the plant, and messages decide the result."""
 
 import asyncio
+import gc
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_world import DAY, HOMES, small_setup
 
 from mas2sim.cosim import LINKS, Link, run_world
+from mas2sim.domain.grid_state import GridState
 from mas2sim.domain.plan import PlanStatus
 from mas2sim.results.record import CaseRecord
+
+from .small_world import DAY, HOMES, CopperPlate, small_setup
 
 PLAN_KW = 1e-6
 """Row tolerance of the solver, over the shortest PTU."""
@@ -130,3 +133,33 @@ def test_late_setpoints_change_what_homes_do(record: CaseRecord) -> None:
 def test_mosaik_costs_little() -> None:
     """The least of three: the target is mosaik's own cost, not the machine's other work."""
     assert min(run_world(small_setup()).mosaik_s for _ in range(3)) <= MOSAIK_S
+
+
+def test_an_unoffered_battery_keeps_its_schedule_whatever_else_is_planned() -> None:
+    """Left to its rule it would answer to the plan of the washer beside it, and break the plan."""
+    setup = small_setup()
+    home = replace(setup.homes[0], offered=frozenset({"ev"}))
+    assert home.battery is not None
+    assert home.ev is not None
+    sunny = replace(home, base_kw=home.base_kw * 0.1, ev=replace(home.ev, arrival=20, departure=10))
+    record = run_world(replace(setup, homes=(sunny, *setup.homes[1:]))).record
+    battery = record.devices.index((0, "battery"))
+    assert np.abs(record.device_kw[BASELINE, battery]).max() > 0.1
+    np.testing.assert_allclose(
+        record.device_kw[UC1, battery], record.device_kw[BASELINE, battery], atol=PLAN_KW
+    )
+    planned = record.plans[record.levels[UC1]][0].net_kw
+    np.testing.assert_allclose(record.net_kw[UC1, 0], planned, atol=PLAN_KW)
+
+
+def test_an_error_inside_a_world_leaves_no_pending_tasks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Broken(CopperPlate):
+        def solve(self, p_kw: np.ndarray, q_kvar: np.ndarray) -> GridState:
+            raise RuntimeError("no flow")
+
+    with pytest.raises(RuntimeError, match="no flow"):
+        run_world(replace(small_setup(), flow=Broken()))
+    gc.collect()
+    assert "pending" not in capsys.readouterr().err

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mas2sim.domain.arrays import FloatArray, freeze_fields, frozen
-from mas2sim.domain.device import HeatPump, PvPlant
+from mas2sim.domain.device import PvPlant
 from mas2sim.domain.home import Home, ReferenceDay
 from mas2sim.domain.plan import APlan, HomePlan, PPlans
 from mas2sim.domain.tariff import Tariff
@@ -52,7 +52,6 @@ def test_only_named_fields_are_frozen() -> None:
         (Tariff("t", np.ones(4), np.ones(4)), "import_eur_per_kwh"),
         (Tariff("t", np.ones(4), np.ones(4)), "export_eur_per_kwh"),
         (PvPlant(3.5, 35.0, 180.0, -np.ones(4)), "p_kw"),
-        (HeatPump(0.18, np.ones(4)), "p_kw"),
         (Home("h", 3300.0, np.ones(4)), "base_kw"),
         (ReferenceDay(np.ones(4)), "net_kw"),
         (HomePlan(np.ones(4)), "net_kw"),

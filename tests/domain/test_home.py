@@ -5,12 +5,30 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mas2sim.domain.device import Appliance, Battery, ElectricVehicle, HeatPump, PvPlant
+from mas2sim.domain.device import (
+    Appliance,
+    Battery,
+    ElectricVehicle,
+    Heater,
+    HeatStore,
+    InterruptibleLoad,
+    MicroChp,
+    PvPlant,
+    WindTurbine,
+)
 from mas2sim.domain.home import Home
 
 EV = ElectricVehicle(3.6, 24.0, 0.9, 18, 7, 7.0)
 BATTERY = Battery(7.0, 3.0, 0.95, 0.95)
 DISHWASHER = Appliance("dishwasher", (1.8, 0.2), 20, 18, 8)
+HOT_WATER = Heater(
+    "hot_water",
+    3.0,
+    np.ones(24),
+    HeatStore(0.174, 0.0015, *(np.full(24, value) for value in (19.0, 0.2, 45.0, 60.0))),
+    np.full(24, 55.0),
+)
+INTERRUPTIBLE = InterruptibleLoad(np.ones(24), longest_cut=1, cuts=2, discomfort_eur_per_kwh=0.2)
 
 
 def test_bare_home_is_its_base_load() -> None:
@@ -22,18 +40,60 @@ def test_bare_home_is_its_base_load() -> None:
     assert not home.has_flexibility
 
 
-def test_fixed_power_is_base_and_heat_pump_less_pv() -> None:
+def test_fixed_power_is_base_less_generation() -> None:
     home = Home(
         "h001",
         3300.0,
         np.full(24, 0.4),
         ev=EV,
+        heaters=(HOT_WATER,),
+        interruptible=INTERRUPTIBLE,
         pv=PvPlant(3.5, 35.0, 180.0, np.full(24, -2.0)),
-        heat_pump=HeatPump(0.18, np.full(24, 1.0)),
+        wind=WindTurbine(1.5, np.full(24, -0.5)),
+        micro_chp=MicroChp(1.0, 6.0, np.full(24, -1.0)),
     )
 
-    assert home.load_kw == pytest.approx(np.full(24, 1.4))
-    assert home.fixed_kw == pytest.approx(np.full(24, -0.6))
+    assert home.pv_kw == pytest.approx(np.full(24, -2.0))
+    assert home.generation_kw == pytest.approx(np.full(24, -3.5))
+    assert home.fixed_kw == pytest.approx(np.full(24, -3.1))
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        {"pv": PvPlant(3.5, 35.0, 180.0, np.full(24, -2.0))},
+        {"wind": WindTurbine(1.5, np.full(24, -2.0))},
+        {"micro_chp": MicroChp(1.0, 6.0, np.full(24, -2.0))},
+    ],
+    ids=["pv", "wind", "micro_chp"],
+)
+def test_each_plant_generates_alone(plant: dict) -> None:
+    home = Home("h001", 3300.0, np.full(24, 0.4), **plant)
+
+    assert home.generation_kw == pytest.approx(np.full(24, -2.0))
+    assert home.fixed_kw == pytest.approx(np.full(24, -1.6))
+
+
+def test_every_kind_of_device_can_be_planned() -> None:
+    home = Home(
+        "h001",
+        3300.0,
+        np.zeros(24),
+        appliances=(DISHWASHER,),
+        ev=EV,
+        battery=BATTERY,
+        heaters=(HOT_WATER,),
+        interruptible=INTERRUPTIBLE,
+    )
+
+    assert set(home.flexible_devices) == {DISHWASHER, EV, BATTERY, HOT_WATER, INTERRUPTIBLE}
+    assert home.offered_devices == ()
+
+
+def test_home_has_no_caps_unless_it_is_given_some() -> None:
+    home = Home("h001", 3300.0, np.zeros(24))
+
+    assert home.import_cap_kw == home.export_cap_kw == float("inf")
 
 
 def test_only_offered_devices_in_use_are_planned() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -39,6 +41,32 @@ def test_standing_charge_is_in_the_bill_alone() -> None:
 
     assert tariff.energy_cost_eur(np.zeros(24), HOURS) == 0.0
     assert tariff.bill_eur(np.zeros(24), HOURS) == pytest.approx(0.40, abs=EUR)
+
+
+def test_peak_is_priced_by_the_greatest_import() -> None:
+    # 2 kW for 6 h at 0.10 and 3 kW once at 0.30, 4 kW fed in once at 0.05; the peak is 3 kW.
+    net_kw = np.zeros(24)
+    net_kw[:6], net_kw[12], net_kw[13] = 2.0, 3.0, -4.0
+    tariff = replace(night_and_day(standing_eur_per_day=0.40), peak_eur_per_kw=0.50)
+
+    assert tariff.energy_cost_eur(net_kw, HOURS) == pytest.approx(1.90, abs=EUR)
+    assert tariff.cost_eur(net_kw, HOURS) == pytest.approx(3.40, abs=EUR)
+    assert tariff.bill_eur(net_kw, HOURS) == pytest.approx(3.80, abs=EUR)
+
+
+def test_home_that_only_feeds_in_has_no_peak() -> None:
+    tariff = replace(night_and_day(), peak_eur_per_kw=0.50)
+
+    assert tariff.cost_eur(np.full(24, -1.0), HOURS) == pytest.approx(-24 * 0.05, abs=EUR)
+
+
+def test_peaks_of_several_days_are_apart() -> None:
+    net_kw = np.stack([np.full(24, 1.0), np.full(24, 2.0)])
+    tariff = replace(night_and_day(), peak_eur_per_kw=0.50)
+
+    peaks_eur = tariff.cost_eur(net_kw, HOURS) - tariff.energy_cost_eur(net_kw, HOURS)
+
+    assert peaks_eur == pytest.approx([0.5, 1.0], abs=EUR)
 
 
 def test_import_and_export_are_not_netted_over_time() -> None:

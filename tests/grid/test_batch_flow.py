@@ -16,6 +16,8 @@ from mas2sim.grid import (
     Network,
     Source,
     Substation,
+    Transformer,
+    VectorGroup,
     connect,
     power_flow,
 )
@@ -66,7 +68,7 @@ def test_a_batch_is_its_times_one_by_one(cardiff: Substation, unbalanced: bool) 
         single = flow.solve(p_kw[time : time + 1], q_kvar[time : time + 1])
         for field in fields(GridState):
             whole, part = getattr(batch, field.name)[time], getattr(single, field.name)[0]
-            assert np.array_equal(whole, part), field.name
+            np.testing.assert_array_equal(whole, part, err_msg=field.name)
 
 
 @pytest.mark.parametrize("unbalanced", [False, True])
@@ -132,6 +134,76 @@ def test_equal_phases_are_the_balanced_flow(cardiff: Substation) -> None:
     np.testing.assert_allclose(one.loading_percent, balanced.loading_percent, atol=1e-6)
 
 
+def test_a_service_has_the_voltage_of_its_home_alone(cardiff: Substation) -> None:
+    """The model's other phases rise behind the service's neutral; no wire is there to have them."""
+    p_kw, q_kvar = powers(4, 184)
+    vm_pu = BatchPowerFlow(cardiff, unbalanced=True).solve(p_kw, q_kvar).vm_pu
+    known = np.isfinite(vm_pu)
+    of_home = {home.bus: [phase in home.phase for phase in "abc"] for home in cardiff.homes}
+    for index, bus in enumerate(cardiff.network.buses):
+        expected = of_home.get(bus.name, [True, True, True])
+        assert known[:, index].tolist() == [expected] * 4, bus.name
+
+    balanced = BatchPowerFlow(cardiff, unbalanced=False).solve(p_kw, q_kvar).vm_pu
+    assert np.isfinite(balanced).all()
+
+
+def test_the_phases_that_a_service_lacks_are_the_ones_that_rise() -> None:
+    """One home on phase a at the end of a service: what is kept is below the joint, by hand."""
+    z_ohm, base_v = (2 * complex(0.02, 0.001) + complex(0.08, 0.001)) / 3, 400 / np.sqrt(3)
+    network = Network(
+        name="service",
+        buses=tuple(Bus(name, 0.4, 0.0, 0.0) for name in ("source", "joint", "end")),
+        lines=(
+            Line("main", "source", "joint", 1.0, 1e-6, 0.0, 200.0, 1e-6, 0.0, kind="main"),
+            Line("service", "joint", "end", 20.0, 0.02, 0.001, 80.0, 0.08, 0.001, kind="service"),
+        ),
+        transformers=(),
+        sources=(Source("source", 1.0),),
+    )
+    heavy = np.array([[15.0]])
+
+    def volts(kind: str) -> FloatArray:
+        lines = (network.lines[0], replace(network.lines[1], kind=kind))
+        substation = connect(replace(network, lines=lines), [Connection("home", "end", "a")])
+        state = BatchPowerFlow(substation, unbalanced=True).solve(heavy, 0.0 * heavy)
+        return np.asarray(state.vm_pu[0, 2] * base_v)
+
+    current_a = 15000.0 / base_v
+    three_phase, single_phase = volts("main"), volts("service")
+    assert three_phase[0] == pytest.approx(base_v - z_ohm.real * current_a, abs=0.5)
+    assert (three_phase[1:] > base_v + 0.2).all()
+    assert single_phase[0] == three_phase[0]
+    assert np.isnan(single_phase[1:]).all()
+
+
+def test_a_transformer_is_loaded_by_the_sum_of_its_phases_by_hand() -> None:
+    """A load on one phase behind a delta draws in two phases of the HV side.
+
+    The LV current I flows in one delta winding as I (Vn_LV / sqrt 3) / Vn_HV, and so in two lines,
+    each at the source's phase voltage: S = 2 V I Vn_LV / (sqrt 3 Vn_HV), 1.15 times the load's own.
+    """
+    unit = Transformer(
+        "unit", "hv", "lv", 100.0, 50.0, 11.0, 0.433, VectorGroup.parse("Dyn11"), 4.0, 1.2, 0.0, 0.0
+    )
+    network = Network(
+        name="unit",
+        buses=(Bus("hv", 11.0, 0.0, 0.0), Bus("lv", 0.4, 0.0, 0.0)),
+        lines=(),
+        transformers=(unit,),
+        sources=(Source("hv", 1.0),),
+    )
+    substation = connect(network, [Connection("home", "lv", "b")])
+    state = BatchPowerFlow(substation, unbalanced=True).solve(np.array([[20.0]]), np.array([[5.0]]))
+    lv_v = state.vm_pu[0, 1, 1] * 400 / np.sqrt(3)
+    current_a = 1e3 * np.hypot(20.0, 5.0) / lv_v
+    hv_a = current_a * (433 / np.sqrt(3)) / 11000
+    s_kva = 2 * (11000 / np.sqrt(3)) * hv_a / 1e3
+    assert state.loading_percent[0, 0] == pytest.approx(100 * s_kva / 50, rel=SAME_LOSS)
+    of_the_sum = 100 * np.hypot(state.import_kw[0], state.import_kvar[0]) / 50
+    assert state.loading_percent[0, 0] > 1.1 * of_the_sum
+
+
 def test_single_phase_homes_lose_more(cardiff: Substation) -> None:
     p_kw = np.ones((1, 184))
     unbalanced, balanced = (
@@ -157,7 +229,7 @@ def test_a_time_that_cannot_be_solved_leaves_the_others_alone(
             continue
         values = getattr(state, field.name)
         assert np.isnan(values[2:]).all(), field.name
-        assert np.array_equal(values[:2], getattr(good, field.name)[:2]), field.name
+        np.testing.assert_array_equal(values[:2], getattr(good, field.name)[:2], field.name)
 
 
 @pytest.mark.parametrize("unbalanced", [False, True])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mas2sim.domain.device import Appliance, Battery, ElectricVehicle, HeatPump, PvPlant
+from mas2sim.domain.device import Appliance, Battery, ElectricVehicle, PvPlant
 from mas2sim.domain.home import Home
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.plan import Setpoints
@@ -24,8 +24,7 @@ def full_home() -> Home:
         ev=ElectricVehicle(3.6, 24.0, 0.9, 76, 30, 7.0),
         battery=Battery(7.0, 3.0, 0.95, 0.95),
         pv=PvPlant(3.5, 35.0, 180.0, -3.0 * sun),
-        heat_pump=HeatPump(0.18, np.full(DAY.ptus, 0.5)),
-        owns=frozenset({"washer", "ev", "battery", "pv", "heat_pump"}),
+        owns=frozenset({"washer", "ev", "battery", "pv"}),
         offered=frozenset({"washer", "ev", "battery"}),
     )
 
@@ -75,11 +74,11 @@ def test_levels_do_not_touch_each_other() -> None:
 
 
 def test_reactive_power_comes_from_loads_alone() -> None:
-    """0.3 kW of base and 0.5 kW of heat pump at 0.97: 0.8 x tan(acos 0.97) kvar."""
+    """0.3 kW of base at 0.97: 0.3 x tan(acos 0.97) kvar, whatever PV and storages do."""
     homes = [full_home()]
     block = SimulatedBlock(homes, reference_days(homes, DAY), DAY, levels=1)
     measured = block.step(48, Setpoints(np.array([[0.0, 0.0, 0.0]])))
-    assert measured.q_kvar[0, 0] == pytest.approx(0.8 * np.tan(np.arccos(0.97)))
+    assert measured.q_kvar[0, 0] == pytest.approx(0.3 * np.tan(np.arccos(0.97)))
 
 
 def test_messages_cannot_be_changed_afterwards() -> None:

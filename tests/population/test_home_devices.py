@@ -1,6 +1,5 @@
-"""Appliances, vehicles, batteries and heat pumps of single homes."""
+"""Appliances, vehicles and batteries of single homes."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -12,12 +11,6 @@ from hypothesis import strategies as st
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.typical_day import TYPICAL_DAYS, WEEK_SHARE, DayType, Season, TypicalDay
 from mas2sim.population.appliances import cycle_today, draw_kinds, draw_use, split_base
-from mas2sim.population.heat_pumps import (
-    Heating,
-    coefficient_of_performance,
-    draw_heating,
-    electric_kw,
-)
 from mas2sim.population.storage import draw_battery
 from mas2sim.population.tables import read_tables
 from mas2sim.population.vehicles import draw_vehicle
@@ -187,54 +180,3 @@ def test_battery_loses_a_tenth_on_the_round_trip():
     battery = draw_battery(TABLES.parameters("battery"), {"capacity_kwh": 10.0}, **key(1))
     assert battery.charge_efficiency * battery.discharge_efficiency == pytest.approx(0.9)
     assert (battery.capacity_kwh, battery.power_kw) == (10.0, 3.0)
-
-
-def heating(**changes):
-    values = {
-        "heat_loss_kw_per_k": 0.18,
-        "day_c": 20.5,
-        "night_c": 18.0,
-        "free_gain_k": 4.5,
-        "morning_h": 6.0,
-        "evening_h": 23.0,
-        "ramp_h": 2.0,
-    }
-    return Heating(**(values | changes))
-
-
-def test_heat_pump_by_hand():
-    # Noon at 0 C: 0.18 x (20.5 - 4.5 - 0) = 2.88 kW of heat at a COP of 0.62 x 3.54.
-    cop = coefficient_of_performance(np.zeros(96), TABLES.cop_outdoor_c, TABLES.cop, 0.62)
-    power = electric_kw(heating(), np.zeros(96), cop)
-    assert power[48] == pytest.approx(2.88 / (0.62 * 3.54))
-    # 04:00: 0.18 x (18 - 4.5) = 2.43 kW.
-    assert power[16] == pytest.approx(2.43 / (0.62 * 3.54))
-
-
-def test_fall_to_the_night_runs_through_midnight():
-    asked = heating(evening_h=23.5).asked_c()
-    assert asked[0] == pytest.approx(20.5 - 2.5 * 0.625 / 2)
-    assert asked[8] == pytest.approx(18.0)
-    assert asked.max() == pytest.approx(20.5)
-
-
-def test_no_heat_is_pumped_on_warm_days():
-    assert electric_kw(heating(), np.full(96, 20.0), np.ones(96)).max() == 0
-
-
-def test_diversified_demand_of_heat_pumps_on_a_cold_day():
-    """Love et al. 2017 (doi:10.1016/j.apenergy.2017.07.026) metered 1.7 kW after diversity."""
-    parameters = TABLES.parameters("heat_pump")
-    hours = np.arange(96) / 4
-    outdoor = -1.0 + 2 * np.cos(2 * np.pi * (hours - 15) / 24)
-    cop = coefficient_of_performance(
-        outdoor, TABLES.cop_outdoor_c, TABLES.cop, parameters["field_factor"].value
-    )
-    powers = [
-        electric_kw(draw_heating(parameters, {}, **key(home)), outdoor, cop) for home in range(500)
-    ]
-    # The model has no hot water and no cycling; a quarter either way shows it is of the right size.
-    assert np.mean(powers, axis=0).max() == pytest.approx(1.7, rel=0.25)
-    peaks = [power.argmax() for power in powers]
-    assert np.unique(peaks).size > 5
-    assert not math.isclose(np.std([power.max() for power in powers]), 0)

@@ -196,7 +196,7 @@ def test_allocation_faults(tmp_path):
         ("h001", "pv", 3, "", ""),
         ("h002", "ev", 3, "", ""),
         ("h003", "battery", "", "", "maybe"),
-        ("h003", "heat_pump", "", "", "yes"),
+        ("h003", "wind", "", "", "yes"),
         ("h077", "ev", "", "", ""),
     ]
     path = write(tmp_path / "who.csv", ALLOCATION, rows)
@@ -206,7 +206,7 @@ def test_allocation_faults(tmp_path):
         "h001 pv twice",
         "rated_kwp for ev",
         "offered 'maybe'",
-        "heat_pump that is offered",
+        "wind that is offered",
         "unknown home 'h077'",
     ):
         assert words in text

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -19,17 +20,19 @@ from .population_samples import (
     BAU_2030,
     CARDIFF,
     EVERYTHING,
+    FULL_MIX,
     GREEN_2020,
     GREEN_2030,
     PROFILES,
     population,
     settings,
+    thermostat_kw,
 )
 
 ROUNDING = 1e-9
 """Sums over homes and quarter hours of fitted profiles."""
 BUILD_S = 1.5
-"""What a case of 184 homes may spend here; measured 0.1 s, imports apart."""
+"""What a case of 184 homes may spend here; measured 0.1 s, full mix 0.17 s, imports apart."""
 
 
 def test_same_case_same_bytes():
@@ -51,7 +54,7 @@ def test_flexibility_changes_offers_only():
     few, some, all_ = (population(flexible_percent=share) for share in (25.0, 50.0, 100.0))
     for low, middle, high in zip(few.homes, some.homes, all_.homes, strict=True):
         assert low.offered <= middle.offered <= high.offered
-        assert high.offered == high.owns - {"pv", "heat_pump"}
+        assert high.offered == high.owns - {"pv"}
         assert low.owns == high.owns
         assert low.appliances == high.appliances
         np.testing.assert_array_equal(low.base_kw, high.base_kw)
@@ -75,7 +78,7 @@ def test_scenarios_keep_what_homes_have():
 def test_weather_changes_pv_only():
     sunny, cloudy = population(weather=Weather.SUNNY), population(weather=Weather.CLOUDY)
     for left, right in zip(sunny.homes, cloudy.homes, strict=True):
-        np.testing.assert_array_equal(left.load_kw, right.load_kw)
+        np.testing.assert_array_equal(left.base_kw, right.base_kw)
         if left.pv:
             assert left.pv.p_kw.sum() < right.pv.p_kw.sum() < 0
 
@@ -94,7 +97,7 @@ def test_resolution_changes_no_energy(ptu_minutes):
     horizon = Horizon(ptu_minutes)
     quarter, other = population(homes=60), population(homes=60, horizon=horizon)
     for left, right in zip(quarter.homes, other.homes, strict=True):
-        for name in ("base_kw", "pv_kw", "load_kw"):
+        for name in ("base_kw", "pv_kw"):
             energy = getattr(left, name).sum() / 4
             assert getattr(right, name).sum() * horizon.ptu_hours == pytest.approx(
                 energy, rel=ROUNDING
@@ -150,9 +153,15 @@ def test_dates_and_air_follow_the_season():
 
 def test_cold_spell_makes_heat_pumps_work_harder():
     mild, cold = population(), population(air_offset_k=-8.0)
+    owners = 0
     for left, right in zip(mild.homes, cold.homes, strict=True):
-        if left.heat_pump:
-            assert right.heat_pump.p_kw.sum() > 2 * left.heat_pump.p_kw.sum()
+        for pump, colder in zip(left.heaters, right.heaters, strict=True):
+            owners += 1
+            energy, more = (thermostat_kw(each, Horizon(15)).sum() for each in (pump, colder))
+            # The COP falls as the heat rises.
+            assert more > 2 * energy
+            assert colder.power_kw == pump.power_kw
+    assert owners == 28
 
 
 def test_assumptions_carry_the_figures():
@@ -164,15 +173,39 @@ def test_assumptions_carry_the_figures():
 
 def test_population_is_built_fast():
     population(homes=3)  # imports
-    begin = perf_counter()
-    population()
-    assert perf_counter() - begin < BUILD_S
+    for smart in (GREEN_2030, FULL_MIX):
+        begin = perf_counter()
+        population(smart=smart)
+        assert perf_counter() - begin < BUILD_S
 
 
 def test_faults_of_settings_come_together():
     with pytest.raises(ConfigurationError) as caught:
         settings(homes=0, flexible_percent=120.0, ladder=(GREEN_2030, BAU_2020))
     assert len(caught.value.faults) == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("import_cap_kw", 0.0),
+        ("export_cap_kw", -1.0),
+        ("ev_least_charge_kw", 8.0),
+        ("most_cycles_per_day", 3),
+    ],
+)
+def test_settings_of_homes_have_bounds(setting, value):
+    with pytest.raises(ConfigurationError, match=f"population.{setting}"):
+        settings(**{setting: value})
+
+
+def test_shares_outside_the_ladder_have_bounds():
+    with pytest.raises(ConfigurationError) as caught:
+        settings(smart=replace(FULL_MIX, wind_percent=101, v2h_percent=-1))
+    assert [fault.where for fault in caught.value.faults] == [
+        "smart scenario full_mix, v2h_percent",
+        "smart scenario full_mix, wind_percent",
+    ]
 
 
 def test_faults_of_tables_come_together(tmp_path):

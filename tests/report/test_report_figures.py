@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from types import ModuleType
 from typing import Any
@@ -10,12 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mas2sim.domain.home import Home
 from mas2sim.domain.typical_day import Level
-from mas2sim.report.home_day import chosen_home
+from mas2sim.report.appearance import DEVICE_COLOUR, DEVICE_NAME
+from mas2sim.report.home_day import chosen_home, components_kw
 
-NEUTRAL_V = 400.0 / np.sqrt(3.0)
-FLOAT32_V = 1e-3
-"""Voltages are stored with seven digits: tens of microvolts at 230 V."""
 FLOAT32_PERCENT = 1e-4
 
 LEVELS = tuple(Level)
@@ -64,67 +64,6 @@ def test_unsolved_ptus_are_counted_in_the_duration_curve(
     assert decode(trace["y"]).size == 96 - 3 + 1
 
 
-def test_the_voltage_band_spans_the_low_voltage_buses(reported: Any, decode: Any) -> None:
-    for level in LEVELS:
-        volts = reported.record.grid[level].vm_pu[:, 1:].reshape(96, -1) * NEUTRAL_V
-        for name, reduce in (("lowest", np.min), ("median", np.median), ("highest", np.max)):
-            plotted = decode(reported.page.trace("voltage", f"{level.value} {name}")["y"])[:-1]
-            assert np.allclose(plotted, reduce(volts, axis=1), atol=FLOAT32_V)
-    limits = {
-        tuple(decode(trace["y"]))
-        for trace in reported.page.traces("voltage")
-        if trace["meta"] == "limit"
-    }
-    assert limits == {(216.2, 216.2), (253.0, 253.0)}
-
-
-def test_the_map_shows_the_worst_of_each_place(reported: Any, decode: Any) -> None:
-    for level in LEVELS:
-        flow = reported.record.grid[level]
-        volts = flow.vm_pu * NEUTRAL_V
-        low, high = volts.min(axis=(0, 2)), volts.max(axis=(0, 2))
-        worst = np.where(low - 216.2 < 253.0 - high, low, high)
-        trace = reported.page.trace("map", f"{level.value} voltage")
-        colour = decode(trace["marker"]["color"])
-        assert np.isnan(colour[0])
-        assert np.allclose(colour[1:], worst[1:], atol=FLOAT32_V)
-        loading = decode(reported.page.trace("map", f"{level.value} loading")["customdata"])
-        assert np.allclose(loading, flow.loading_percent.max(axis=0), atol=FLOAT32_PERCENT)
-
-
-def test_a_bus_near_the_upper_limit_is_coloured_by_its_highest_voltage(
-    toy: ModuleType, page_of: Any, decode: Any
-) -> None:
-    record = toy.synthetic_record((Level.BASELINE,))
-    flow = record.grid[Level.BASELINE]
-    volts = flow.vm_pu.copy()
-    volts[50, 4, 2] = 252.0 / NEUTRAL_V
-    volts[60, 5, 0] = 217.0 / NEUTRAL_V
-    grid = {Level.BASELINE: dataclasses.replace(flow, vm_pu=volts)}
-    page = page_of(dataclasses.replace(record, grid=grid))
-    colour = decode(page.trace("map", "baseline voltage")["marker"]["color"])
-    assert np.allclose(colour[4:6], [252.0, 217.0], atol=FLOAT32_V)
-
-
-def test_every_branch_is_drawn_once_in_the_class_of_its_loading(reported: Any, decode: Any) -> None:
-    edges = {
-        "up to 20 %": (-1, 20),
-        "20 to 40 %": (20, 40),
-        "40 to 60 %": (40, 60),
-        "60 to 80 %": (60, 80),
-        "80 to 100 %": (80, 100),
-        "above 100 %": (100, np.inf),
-    }
-    loading = reported.record.grid[Level.BASELINE].loading_percent.max(axis=0)
-    drawn = 0
-    for name, (above, up_to) in edges.items():
-        trace = reported.page.trace("map", f"baseline branches {name}")
-        count = np.isnan(decode(trace["x"])).sum()
-        assert count == ((loading > above) & (loading <= up_to)).sum(), name
-        drawn += count
-    assert drawn == len(reported.record.layout.branches)
-
-
 def test_one_level_of_the_map_shows_at_a_time(reported: Any) -> None:
     figure = json.loads(reported.page.scripts["figure-map"])
     owner = [trace["meta"].split()[0] for trace in figure["data"]]
@@ -134,13 +73,6 @@ def test_one_level_of_the_map_shows_at_a_time(reported: Any) -> None:
     for level, button in zip(LEVELS, menu["buttons"], strict=True):
         (visible,) = (argument["visible"] for argument in button["args"])
         assert visible == [who == level.value for who in owner]
-
-
-def test_an_unsolved_grid_is_drawn_as_such(toy: ModuleType, page_of: Any, decode: Any) -> None:
-    page = page_of(toy.synthetic_record((Level.BASELINE,), power_flow=False))
-    trace = page.trace("map", "baseline branches not solved")
-    assert np.isnan(decode(trace["x"])).sum() == 13
-    assert np.isnan(decode(page.trace("map", "baseline voltage")["marker"]["color"])).all()
 
 
 def test_the_home_shown_has_the_most_devices(reported: Any) -> None:
@@ -153,7 +85,7 @@ def test_among_equals_the_home_that_saves_most_is_shown(
 ) -> None:
     record = toy.synthetic_record((Level.BASELINE, Level.UC1))
     bare = [
-        dataclasses.replace(home, appliances=(), ev=None, battery=None, pv=None, heat_pump=None)
+        Home(home.name, home.annual_kwh, home.base_kw, offered=home.offered)
         for home in record.homes
     ]
     payment = record.payment_eur.copy()
@@ -188,6 +120,67 @@ def test_the_home_figure_stacks_up_to_its_net_power(reported: Any, decode: Any) 
         assert np.allclose(parts["battery"], record.device_kw[row, battery])
     price = decode(reported.page.trace("home", "price")["y"])[:-1]
     assert np.array_equal(price, record.tariff.import_eur_per_kwh)
+
+
+def test_every_kind_of_device_has_its_part_of_the_stack(reported: Any) -> None:
+    record = reported.record
+    kinds = {
+        "h2": {"base", "appliance", "pv", "wind"},
+        "h4": {"base", "ev", "interruptible"},
+        "h5": {"base", "heat_pump"},
+        "h6": {"base", "micro_chp"},
+    }
+    for home, expected in kinds.items():
+        parts = components_kw(reported.result, "uc1", home)
+        assert set(parts) == expected
+        assert np.allclose(sum(parts.values()), record.net_kw[1, int(home[1]) - 1])
+    assert list(DEVICE_NAME) == list(DEVICE_COLOUR)
+
+
+# Full colour blindness of each kind in linear RGB: Machado, Oliveira and Fernandes (2009), table 1.
+VISIONS = {
+    "normal": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "protanopia": (
+        (0.152286, 1.052583, -0.204868),
+        (0.114503, 0.786281, 0.099216),
+        (-0.003882, -0.048116, 1.051998),
+    ),
+    "deuteranopia": (
+        (0.367322, 0.860646, -0.227968),
+        (0.280085, 0.672501, 0.047413),
+        (-0.011820, 0.042940, 0.968881),
+    ),
+    "tritanopia": (
+        (1.255528, -0.076749, -0.178779),
+        (-0.078411, 0.930809, 0.147602),
+        (0.004733, 0.691367, 0.303900),
+    ),
+}
+TOLD_APART = 15.0
+"""Distance in CIELAB; a just noticeable difference is about 2.3, and stacked areas touch."""
+
+
+def seen(colour: str, vision: str) -> np.ndarray:
+    """CIELAB of an sRGB colour (D65) as somebody with this vision sees it."""
+    coded = np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+    light = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
+    light = np.clip(np.array(VISIONS[vision]) @ light, 0, 1)
+    to_xyz = np.array(
+        [
+            [0.4124564, 0.3575761, 0.1804375],
+            [0.2126729, 0.7151522, 0.072175],
+            [0.0193339, 0.119192, 0.9503041],
+        ]
+    )
+    x, y, z = np.cbrt(to_xyz @ light / np.array([0.95047, 1.0, 1.08883]))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+def test_devices_are_told_apart_by_any_colour_vision(vision: str) -> None:
+    places = {kind: seen(colour, vision) for kind, colour in DEVICE_COLOUR.items()}
+    for one, other in itertools.combinations(places, 2):
+        assert np.linalg.norm(places[one] - places[other]) > TOLD_APART, (one, other)
 
 
 def test_losses_are_those_of_the_table(reported: Any, decode: Any) -> None:

@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 from plotly.offline import get_plotlyjs
 
+from mas2sim.domain.plan import PlanStatus
 from mas2sim.domain.typical_day import Level
 from mas2sim.report.kpi_view import change, kpi_groups, number
 from mas2sim.report.page import report_page
-from mas2sim.results import KPIS
+from mas2sim.report.unmet_wishes import SHOWN, UnmetWish, unmet_wishes
+from mas2sim.results import KPIS, CaseRecord, homes_table
 
 PAGE_BYTES = 8_000_000
 REPORT_S = 3.0
@@ -147,6 +149,54 @@ def test_a_flow_that_did_not_converge_stands_at_the_top(toy: ModuleType, page_of
     assert "UC1 (each home): not converged (2 of 96 PTUs)" in page.visible_text
     (row,) = re.findall(r'<tr data-kpi="vm_min_pu">(.*?)</tr>', page.text, flags=re.DOTALL)
     assert re.findall(r'<span class="number">(.*?)</span>', row)[1] == "-"
+
+
+def with_plan(
+    record: CaseRecord, level: Level, home: int, status: PlanStatus, reason: str
+) -> CaseRecord:
+    """The record with another verdict on one home's plan."""
+    plans = list(record.plans[level])
+    plans[home] = dataclasses.replace(plans[home], status=status, reason=reason)
+    return dataclasses.replace(record, plans={**record.plans, level: tuple(plans)})
+
+
+def test_wishes_that_cannot_be_met_are_told_in_words(toy: ModuleType, page_of: Any) -> None:
+    record = toy.synthetic_record((Level.BASELINE, Level.UC1, Level.UC2))
+    reason = "ev: 2.00 of 6.48 kWh cannot be charged by <07:00>"
+    for level in (Level.UC1, Level.UC2):
+        record = with_plan(record, level, 2, PlanStatus.INFEASIBLE, reason)
+    record = with_plan(record, Level.UC1, 0, PlanStatus.BOUNDED, "node limit")
+    page = page_of(record)
+    rows = re.findall(
+        r'<tr><th scope="row">(.*?)</th><td>(.*?)</td><td>(.*?)</td></tr>',
+        page.text[page.text.index('id="wishes"') :].split("</section>")[0],
+    )
+    assert [tuple(map(html.unescape, row)) for row in rows] == [
+        ("h3", "UC1 (each home), UC2 (communities)", reason),
+        ("h1", "UC1 (each home)", "feasible, but not proven the cheapest: node limit"),
+    ]
+    assert "2 of 6 homes have a plan that leaves a wish unmet" in page.visible_text
+    assert "homes.parquet" not in page.visible_text
+    assert reason not in page.text
+
+
+def test_no_wish_unmet_takes_no_place(reported: Any) -> None:
+    assert 'id="wishes"' not in reported.page.text
+    assert unmet_wishes(reported.result).rows == ()
+
+
+def test_of_many_unmet_wishes_some_are_shown_and_all_are_counted(
+    toy: ModuleType, reported: Any
+) -> None:
+    table = homes_table(toy.synthetic_record((Level.UC1,)))
+    many = table.loc[table.index.repeat(7)].reset_index(drop=True)
+    many["home"] = [f"h{number}" for number in range(len(many))]
+    many["status"] = ["infeasible"] * 40 + ["optimal"] * 2
+    many["reason"] = "too cold"
+    wishes = unmet_wishes(dataclasses.replace(reported.result, homes=many))
+    assert len(wishes.rows) == SHOWN == 30
+    assert wishes.rows[-1] == UnmetWish("h29", "UC1 (each home)", "too cold")
+    assert (wishes.left_out, wishes.homes, wishes.homes_in_all) == (10, 40, 42)
 
 
 def test_a_single_level_without_a_flow_still_makes_a_page(toy: ModuleType, page_of: Any) -> None:

@@ -12,7 +12,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from mas2sim.domain.community import Community
-from mas2sim.domain.device import Appliance, Battery, ElectricVehicle, HeatPump, PvPlant
+from mas2sim.domain.device import (
+    Appliance,
+    Battery,
+    ElectricVehicle,
+    FlexibleDevice,
+    Heater,
+    HeatStore,
+    InterruptibleLoad,
+    MicroChp,
+    PvPlant,
+    WindTurbine,
+)
 from mas2sim.domain.grid_state import Branch, Bus, GridLayout, GridState
 from mas2sim.domain.home import Home
 from mas2sim.domain.horizon import Horizon
@@ -48,6 +59,13 @@ AXES: dict[str, str | int] = {
 }
 
 EV_START = {Level.BASELINE: 18, Level.UC1: 1, Level.UC2: 1, Level.UC3: 2, Level.CENTRAL: 1}
+GIVE = slice(76, 78)
+"""The vehicle of h4 delivers 1.8 kW for half an hour from uc1 on."""
+CUT = slice(72, 76)
+"""The interruptible load of h4 is cut for an hour from uc1 on."""
+ROOM_C = 20.0
+"""The heat pump of h5 holds this all day."""
+
 WASH_START = {Level.BASELINE: 19, Level.UC1: 2, Level.UC2: 12, Level.UC3: 13, Level.CENTRAL: 11}
 
 
@@ -57,18 +75,32 @@ def tariff() -> Tariff:
 
 
 def homes() -> tuple[Home, ...]:
-    """h1 and h2 own PV, h1 a battery too; h1, h3 and h4 vehicles; h5 a heat pump; h6 nothing."""
+    """h1 to h4 offer devices; h5 and h6 are passive.
+
+    PV on h1 and h2, a wind turbine on h2, a micro-CHP at h6; a battery at h1; vehicles at h1, h3
+    and h4, of which the last can deliver; an interruptible load at h4; a heat pump at h5.
+    """
     built = []
     for number in range(1, 7):
         base = 0.25 + 0.1 * number / 6 + 0.8 * np.exp(-((HOUR - 18.5 - number / 6) ** 2) / 3)
         devices: set[str] = set()
         appliances: tuple[Appliance, ...] = ()
-        ev = battery = pv = heat_pump = None
+        ev = battery = pv = None
+        heaters: tuple[Heater, ...] = ()
         if number in (1, 2, 3):
             appliances = (Appliance("washing_machine", (1.8, 0.6, 0.4, 0.4), 76, 0, 0),)
             devices.add("washing_machine")
         if number in (1, 3, 4):
-            ev = ElectricVehicle(3.6, 40.0, 0.9, arrival=72, departure=28, driven_kwh=6.48)
+            ev = ElectricVehicle(
+                3.6,
+                40.0,
+                0.9,
+                arrival=72,
+                departure=28,
+                driven_kwh=6.48,
+                discharge_kw=3.0 if number == 4 else 0.0,
+                discharge_efficiency=0.9,
+            )
             devices.add("ev")
         if number in (1, 2):
             sun = np.maximum(0.0, np.cos((HOUR - 12.5) / 14 * np.pi))
@@ -76,8 +108,10 @@ def homes() -> tuple[Home, ...]:
         if number == 1:
             battery = Battery(8.0, 2.0, 0.95, 0.95, reserve_kwh=0.5)
             devices.add("battery")
+        if number == 4:
+            devices.add("interruptible")
         if number == 5:
-            heat_pump = HeatPump(0.12, 0.4 + 0.3 * np.cos(HOUR / 24 * 2 * np.pi))
+            heaters = (heat_pump(),)
         built.append(
             Home(
                 name=f"h{number}",
@@ -87,12 +121,34 @@ def homes() -> tuple[Home, ...]:
                 ev=ev,
                 battery=battery,
                 pv=pv,
-                heat_pump=heat_pump,
-                owns=frozenset(devices),
+                heaters=heaters,
+                interruptible=InterruptibleLoad(np.full(HORIZON.ptus, 0.4), 4, 2, 0.1)
+                if number == 4
+                else None,
+                wind=WindTurbine(1.5, np.full(HORIZON.ptus, -0.2)) if number == 2 else None,
+                micro_chp=MicroChp(1.0, 6.0, np.where(HOUR < 6, -0.5, 0.0))
+                if number == 6
+                else None,
+                owns=frozenset(devices | {heater.name for heater in heaters}),
                 offered=frozenset(devices),
             )
         )
     return tuple(built)
+
+
+def heat_pump() -> Heater:
+    """A building of 6 kWh/K and 0.15 kW/K, to be kept at 19 to 22 C by day and 17 C at night."""
+    day = (HOUR >= 7) & (HOUR < 22)
+    store = HeatStore(
+        capacity_kwh_per_k=6.0,
+        loss_kw_per_k=0.15,
+        surroundings_c=8.0 + 4.0 * np.cos((HOUR - 15) / 24 * 2 * np.pi),
+        draw_kw=np.zeros(HORIZON.ptus),
+        lower_c=np.where(day, 19.0, 17.0),
+        upper_c=np.full(HORIZON.ptus, 22.0),
+    )
+    flat = np.ones(HORIZON.ptus)
+    return Heater("heat_pump", 3.0, 3.0 * flat, store, ROOM_C * flat)
 
 
 def schedule(level: Level, home: Home, number: int, name: str) -> np.ndarray:
@@ -101,6 +157,17 @@ def schedule(level: Level, home: Home, number: int, name: str) -> np.ndarray:
     if name == "ev":
         start = EV_START[level] * PER_HOUR + (2 * number if level is not Level.BASELINE else 0)
         power[start : start + 2 * PER_HOUR] = 3.6
+        if number == 3 and level is not Level.BASELINE:
+            # What was delivered is charged again at once after the rest, losses and all.
+            power[GIVE] = -1.8
+            power[start + 2 * PER_HOUR : start + 2 * PER_HOUR + 2] = 1.8 / (0.9 * 0.9)
+        return power
+    if name == "heat_pump":
+        store = home.heaters[0].store
+        return np.asarray(store.loss_kw_per_k * (ROOM_C - store.surroundings_c) / 3.0)
+    if home.interruptible is not None and name == "interruptible":
+        power += home.interruptible.p_kw
+        power[CUT] = power[CUT] if level is Level.BASELINE else 0.0
         return power
     if name == "washing_machine":
         start = WASH_START[level] * PER_HOUR + (4 * number if level is not Level.BASELINE else 0)
@@ -117,11 +184,27 @@ def schedule(level: Level, home: Home, number: int, name: str) -> np.ndarray:
     return power
 
 
-def stored(battery: Battery, start_kwh: float, power: np.ndarray) -> np.ndarray:
-    change = np.where(
-        power > 0, power * battery.charge_efficiency, power / battery.discharge_efficiency
+def stored(device: FlexibleDevice, power: np.ndarray) -> tuple[float, np.ndarray]:
+    """Energy at midnight and at the end of each PTU; NaN for what stores none or is away."""
+    if isinstance(device, Heater):
+        kept = device.store.capacity_kwh_per_k * ROOM_C
+        return kept, np.full(HORIZON.ptus, kept)
+    if not isinstance(device, Battery | ElectricVehicle):
+        return np.nan, np.full(HORIZON.ptus, np.nan)
+    change = HORIZON.ptu_hours * np.where(
+        power > 0, power * device.charge_efficiency, power / device.discharge_efficiency
     )
-    return start_kwh + np.cumsum(change) * HORIZON.ptu_hours
+    if isinstance(device, Battery):
+        return 2.0, 2.0 + np.cumsum(change)
+    stay = HORIZON.window(device.arrival, device.departure)
+    path = np.full(HORIZON.ptus, np.nan)
+    path[stay] = device.arrival_kwh + np.cumsum(change[stay])
+    return float(path[-1]), path
+
+
+def cut_eur(level: Level, home: Home) -> float:
+    """0.4 kW for an hour at 0.1 EUR/kWh, where the load is cut."""
+    return 0.0 if home.interruptible is None or level is Level.BASELINE else 0.04
 
 
 def layout(count: int = 6) -> GridLayout:
@@ -215,7 +298,7 @@ def synthetic_record(
     start_kwh = np.full(shape[:2], np.nan)
     net = np.tile(np.array([home.fixed_kw for home in people]), (len(levels), 1, 1))
     reactive = np.tile(
-        np.array([home.load_kw * home.reactive_per_active for home in people]), (len(levels), 1, 1)
+        np.array([home.base_kw * home.reactive_per_active for home in people]), (len(levels), 1, 1)
     )
     for row, level in enumerate(levels):
         for column, (index, name) in enumerate(devices):
@@ -223,11 +306,10 @@ def synthetic_record(
             power = schedule(level, home, index, name)
             device_kw[row, column] = power
             net[row, index] += power
-            if name == "washing_machine":
+            if name in ("washing_machine", "heat_pump", "interruptible"):
                 reactive[row, index] += power * home.reactive_per_active
-            if name == "battery" and home.battery is not None:
-                start_kwh[row, column] = 2.0
-                stored_kwh[row, column] = stored(home.battery, 2.0, power)
+            (device,) = (each for each in home.flexible_devices if each.name == name)
+            start_kwh[row, column], stored_kwh[row, column] = stored(device, power)
     bills = np.array([[prices.bill_eur(profile, HORIZON) for profile in day] for day in net])
     payments = bills.copy()
     for row, level in enumerate(levels):
@@ -242,8 +324,11 @@ def synthetic_record(
         level: tuple(
             HomePlan(
                 net[row, i],
-                cost_eur=float(prices.energy_cost_eur(net[row, i], HORIZON)),
-                bound_eur=float(prices.energy_cost_eur(net[row, i], HORIZON)) - 0.01,
+                cost_eur=float(prices.cost_eur(net[row, i], HORIZON)),
+                discomfort_eur=cut_eur(level, home),
+                bound_eur=float(prices.cost_eur(net[row, i], HORIZON))
+                + cut_eur(level, home)
+                - 0.01,
                 status=PlanStatus.OPTIMAL if home.has_flexibility else PlanStatus.REFERENCE,
                 way="milp" if home.has_flexibility else "rule",
                 solve_s=0.01,

@@ -12,7 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mas2sim.domain.device import Battery, PvPlant
+from mas2sim.domain.device import (
+    Battery,
+    ElectricVehicle,
+    FlexibleDevice,
+    MicroChp,
+    PvPlant,
+    WindTurbine,
+)
 from mas2sim.domain.home import Home
 from mas2sim.domain.plan import PlanStatus
 from mas2sim.domain.typical_day import Level
@@ -54,7 +61,7 @@ def test_units_stand_in_the_names() -> None:
     endings = {
         "EUR": "_eur",
         "kWh": "_kwh",
-        "kWh ": "_kwh",
+        "K h": "_kh",
         "kVAh": "_kvah",
         "kW": "_kw",
         "percent": "_percent",
@@ -118,9 +125,42 @@ def test_savings_of_the_two_groups_add_up_to_the_whole(
     assert 4 * row["bill_saving_flexible_eur"] + 2 * row["bill_saving_passive_eur"] == (
         pytest.approx(saved)
     )
+    assert row["bill_flexible_eur"] == pytest.approx(record.bill_eur[2, :4].sum())
+    assert row["bill_passive_eur"] == pytest.approx(record.bill_eur[2, 4:].sum())
     assert row["bill_saving_percent"] == pytest.approx(
         100 * saved / (record.bill_eur[0].sum() - 6 * 0.25)
     )
+
+
+def test_each_group_has_its_own_peak_and_self_consumption(
+    record: CaseRecord, table: pd.DataFrame
+) -> None:
+    row = table.loc["uc1"]
+    assert row["peak_import_flexible_kw"] == pytest.approx(record.net_kw[1, :4].sum(axis=0).max())
+    assert row["peak_import_passive_kw"] == pytest.approx(record.net_kw[1, 4:].sum(axis=0).max())
+    # Only the micro-CHP of h6 generates there: 0.5 kW before six, over a base load below that.
+    surplus = 0.5 - record.homes[5].base_kw[:24]
+    assert (surplus > 0).all()
+    assert row["self_consumption_passive_percent"] == pytest.approx(
+        100 * (1 - H * surplus.sum() / 3.0)
+    )
+    generated = dict.fromkeys(("flexible", "passive"), 0.0)
+    for index, home in enumerate(record.homes):
+        generated["flexible" if index < 4 else "passive"] -= H * home.generation_kw.sum()
+    parts = sum(
+        row[f"self_consumption_{group}_percent"] * energy for group, energy in generated.items()
+    )
+    assert parts == pytest.approx(row["self_consumption_percent"] * row["generation_kwh"])
+
+
+def test_an_empty_group_has_no_figures(toy: ModuleType) -> None:
+    record = toy.synthetic_record((Level.BASELINE, Level.UC1))
+    homes = tuple(dataclasses.replace(home, offered=frozenset()) for home in record.homes)
+    table = kpi_table(dataclasses.replace(record, homes=homes))
+    names = [kpi.name for kpi in KPIS if kpi.group == "homes" and "flexible" in kpi.name]
+    assert len(names) == 5
+    assert table[names].isna().all(axis=None)
+    assert (table["peak_import_passive_kw"] == table["peak_import_kw"]).all()
 
 
 def test_the_market_has_a_revenue_only_where_there_is_a_market(table: pd.DataFrame) -> None:
@@ -148,8 +188,54 @@ def test_the_gap_is_measured_in_import_payments_under_uc1(
     assert table.loc["uc1", "gap_percent"] == pytest.approx(100 * 6 * 0.01 / paid)
     assert math.isnan(table.loc["baseline", "gap_percent"])
     bound = sum(plan.bound_eur for plan in record.plans[Level.CENTRAL])
-    cost = table.loc["uc2", "energy_cost_eur"]
+    cost = table.loc["uc2", "energy_cost_eur"] + 0.04  # and the worth of the energy cut
     assert table.loc["uc2", "gap_percent"] == pytest.approx(100 * (cost - bound) / paid)
+
+
+def test_a_price_of_the_peak_is_in_bills_gaps_and_gains_but_not_in_energy(toy: ModuleType) -> None:
+    record = toy.synthetic_record(tuple(Level))
+    tariff = dataclasses.replace(record.tariff, peak_eur_per_kw=0.5)
+    peaks_eur = 0.5 * np.maximum(record.net_kw.max(axis=2), 0.0)
+    plans = {
+        level: tuple(
+            dataclasses.replace(plan, bound_eur=plan.bound_eur + peaks_eur[row, home])
+            for home, plan in enumerate(record.plans[level])
+        )
+        for row, level in enumerate(record.levels)
+    }
+    priced = dataclasses.replace(
+        record,
+        tariff=tariff,
+        plans=plans,
+        bill_eur=record.bill_eur + peaks_eur,
+        payment_eur=record.payment_eur + peaks_eur,
+    )
+    free, table = (kpi_table(each).set_index("level") for each in (record, priced))
+    assert table["energy_cost_eur"].equals(free["energy_cost_eur"])
+    assert table.loc["uc1", "gap_percent"] == pytest.approx(free.loc["uc1", "gap_percent"])
+    cost = table["energy_cost_eur"] + peaks_eur.sum(axis=1) + [0.0, 0.04, 0.04, 0.04, 0.04]
+    assert table.loc["uc2", "gain_captured_percent"] == pytest.approx(
+        100 * (cost["uc1"] - cost["uc2"]) / (cost["uc1"] - cost["central"])
+    )
+
+
+def test_what_a_cut_is_worth_is_no_gain(toy: ModuleType) -> None:
+    """At uc2 the load runs: the bill is higher by what uc1 saved at the household's expense."""
+    record = toy.synthetic_record((Level.UC1, Level.UC2, Level.CENTRAL))
+    column = record.devices.index((3, "interruptible"))
+    device, net = record.device_kw.copy(), record.net_kw.copy()
+    device[1, column, toy.CUT] += 0.4
+    net[1, 3, toy.CUT] += 0.4
+    row = kpi_table(dataclasses.replace(record, device_kw=device, net_kw=net)).iloc[1]
+    before = kpi_table(record).iloc[1]
+    assert row["discomfort_eur"] == 0.0
+    cost = {level: kpi_table(record).iloc[i]["energy_cost_eur"] for i, level in enumerate("abc")}
+    possible = cost["a"] - cost["c"]
+    dearer = row["energy_cost_eur"] - before["energy_cost_eur"]
+    assert dearer > 0
+    assert row["gain_captured_percent"] == pytest.approx(
+        before["gain_captured_percent"] + 100 * (0.04 - dearer) / possible
+    )
 
 
 def test_netting_and_coordination_make_up_the_gain(table: pd.DataFrame) -> None:
@@ -231,35 +317,25 @@ def test_an_infeasible_home_is_in_the_status(toy: ModuleType) -> None:
     assert row["homes_infeasible_count"] == 1
 
 
-def test_a_service_not_delivered_shows(toy: ModuleType) -> None:
-    record = toy.synthetic_record((Level.UC1,))
-    device = record.device_kw.copy()
-    missing = {name: i for i, (home, name) in enumerate(record.devices) if home == 0}
-    device[0, missing["ev"]] *= 0.5
-    device[0, missing["washing_machine"]] = 0.0
-    row = kpi_table(dataclasses.replace(record, device_kw=device)).iloc[0]
-    assert row["unserved_cycles_count"] == 1
-    assert row["unserved_kwh"] == pytest.approx(3.6 + 0.8)
-    assert row["discomfort"] == pytest.approx(4.4 / (3 * 7.2 + 3 * 0.8))
-    # The meters still hold what the devices took before, so the difference counts as curtailed.
-    assert row["curtailed_kwh"] == pytest.approx(3.6 + 0.8)
+BATTERY = Battery(9.0, 9.0, 1.0, 1.0)
 
 
-def test_energy_left_in_a_battery_shows(toy: ModuleType) -> None:
-    record = toy.synthetic_record((Level.UC1,))
-    start = record.stored_start_kwh + 0.7
-    row = kpi_table(dataclasses.replace(record, stored_start_kwh=start)).iloc[0]
-    assert row["storage_drift_kwh"] == pytest.approx(0.7)
-
-
-def one_home(toy: ModuleType, *, base: np.ndarray, pv: np.ndarray, power: np.ndarray) -> CaseLevel:
-    """A record of one home with PV and a battery at given powers."""
+def one_home(
+    toy: ModuleType,
+    *,
+    base: np.ndarray,
+    pv: np.ndarray,
+    power: np.ndarray,
+    storage: FlexibleDevice = BATTERY,
+) -> CaseLevel:
+    """A record of one home with PV and a storage at given powers."""
     record = toy.synthetic_record((Level.UC1,))
     home = Home(
         "only",
         1.0,
         base,
-        battery=Battery(9.0, 9.0, 1.0, 1.0),
+        battery=storage if isinstance(storage, Battery) else None,
+        ev=storage if isinstance(storage, ElectricVehicle) else None,
         pv=PvPlant(9.0, 30.0, 180.0, -pv),
     )
     net = (base - pv + power)[None, None, :]
@@ -267,7 +343,7 @@ def one_home(toy: ModuleType, *, base: np.ndarray, pv: np.ndarray, power: np.nda
         record,
         homes=(home,),
         communities=(),
-        devices=((0, "battery"),),
+        devices=((0, storage.name),),
         net_kw=net,
         device_kw=power[None, None, :],
     )
@@ -297,6 +373,50 @@ def test_generation_that_goes_through_the_battery_is_exported_all_the_same(
     energy = boundary_energy(one_home(toy, base=base, pv=pv, power=power), [(0,)])
     assert energy.exported_generation_kwh == pytest.approx(1.0 + 3.0)
     assert energy.self_consumption_percent == pytest.approx(0.0)
+
+
+def test_a_vehicle_that_can_deliver_is_a_storage_and_one_that_cannot_a_load(
+    toy: ModuleType,
+) -> None:
+    base, pv, power = np.zeros(96), np.zeros(96), np.zeros(96)
+    pv[48:52] = 2.0  # all of it into the vehicle
+    power[48:52] = 2.0
+    power[8:12] = 2.0  # and as much from the grid
+    power[72:74] = -4.0  # 2 kWh of the 4 delivered and exported, half of them from PV
+    two_way = ElectricVehicle(9.0, 40.0, 1.0, 0, 0, 2.0, discharge_kw=9.0)
+    day = {"base": base, "pv": pv, "power": power}
+    energy = boundary_energy(one_home(toy, **day, storage=two_way), [(0,)])
+    assert energy.exported_generation_kwh == pytest.approx(1.0)
+    assert energy.self_consumption_percent == pytest.approx(50.0)
+    # Beside a battery that sells what it took from the grid at night, the vehicle takes the PV.
+    case = one_home(toy, base=base, pv=pv, power=np.where(pv > 0, 0.0, power / 2))
+    one_way = dataclasses.replace(two_way, discharge_kw=0.0)
+    (home,) = case.homes
+    beside = dataclasses.replace(
+        case.record,
+        homes=(dataclasses.replace(home, ev=one_way),),
+        devices=((0, "battery"), (0, "ev")),
+        device_kw=np.stack([case.device_kw[0], pv])[None],
+        net_kw=case.record.net_kw + pv,
+    )
+    energy = boundary_energy(CaseLevel(beside, 0), [(0,)])
+    assert energy.exported_kwh == pytest.approx(1.0)
+    assert energy.self_consumption_percent == pytest.approx(100.0)
+
+
+def test_wind_and_micro_chp_generate_as_pv_does(toy: ModuleType) -> None:
+    case = one_home(toy, base=np.ones(96), pv=np.full(96, 0.5), power=np.zeros(96))
+    (home,) = case.homes
+    home = dataclasses.replace(
+        home,
+        wind=WindTurbine(1.0, np.full(96, -0.5)),
+        micro_chp=MicroChp(1.0, 6.0, np.full(96, -1.0)),
+    )
+    net = np.full((1, 1, 96), 1.0 - 0.5 - 0.5 - 1.0)
+    case = CaseLevel(dataclasses.replace(case.record, homes=(home,), net_kw=net), 0)
+    energy = boundary_energy(case, [(0,)])
+    assert energy.generated_kwh == pytest.approx(24 * 2.0)
+    assert energy.self_consumption_percent == pytest.approx(50.0)
 
 
 def test_loads_are_served_before_batteries(toy: ModuleType) -> None:

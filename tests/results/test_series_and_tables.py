@@ -15,7 +15,13 @@ import pytest
 import xarray as xr
 
 from mas2sim.domain.typical_day import Level
-from mas2sim.results import assets_table, cases_table, homes_table, series_dataset
+from mas2sim.results import (
+    assets_table,
+    cases_table,
+    homes_table,
+    kpi_table,
+    series_dataset,
+)
 from mas2sim.results.series import write_series
 
 FLOAT32 = 1e-6
@@ -32,12 +38,45 @@ def test_the_series_hold_the_record(toy: ModuleType) -> None:
     assert data["device_kind"].to_numpy().tolist()[:3] == ["appliance", "ev", "battery"]
     assert data["home_phase"].to_numpy().tolist() == list("abcabc")
     assert str(data["time"].to_numpy()[5]) == "2023-06-21T01:15:00.000000000"
-    parts = data["base_kw"] + data["heat_pump_kw"] + data["pv_kw"]
+    parts = data["base_kw"] + data["pv_kw"] + data["wind_kw"] + data["micro_chp_kw"]
     devices = data["device_kw"].groupby("device_home").sum().rename(device_home="home")
     total = (parts + devices.reindex(home=data["home"], fill_value=0.0)).transpose(
         *data["p_kw"].dims
     )
     assert np.allclose(total, data["p_kw"])
+
+
+def test_every_kind_of_device_is_told(toy: ModuleType) -> None:
+    data = series_dataset(toy.synthetic_record())
+    kinds = dict(zip(data["device"].to_numpy(), data["device_kind"].to_numpy(), strict=True))
+    assert kinds == {
+        "h1/washing_machine": "appliance",
+        "h1/ev": "ev",
+        "h1/battery": "battery",
+        "h2/washing_machine": "appliance",
+        "h3/washing_machine": "appliance",
+        "h3/ev": "ev",
+        "h4/interruptible": "interruptible",
+        "h4/ev": "ev",
+        "h5/heat_pump": "heat_pump",
+    }
+    assert (data["wind_kw"].sel(home="h2") == -0.2).all()
+    assert not data["wind_kw"].sel(home="h1").any()
+    assert data["micro_chp_kw"].sel(home="h6").to_numpy()[[0, 23, 24]].tolist() == [-0.5, -0.5, 0]
+
+
+def test_temperatures_stand_beside_the_band_they_are_to_keep(toy: ModuleType) -> None:
+    record = toy.synthetic_record()
+    stored = record.stored_kwh.copy()
+    stored[1, record.devices.index((4, "heat_pump")), 40] = 6.0 * 18.5
+    data = series_dataset(dataclasses.replace(record, stored_kwh=stored))
+    pump = data.sel(device="h5/heat_pump")
+    assert pump["temperature_c"].sel(level="uc1").to_numpy()[39:42].tolist() == [20.0, 18.5, 20.0]
+    assert pump["comfort_lower_c"].to_numpy()[[27, 28, 87, 88]].tolist() == [17, 19, 19, 17]
+    assert (pump["comfort_upper_c"] == 22.0).all()
+    others = data.drop_sel(device="h5/heat_pump")
+    for name in ("temperature_c", "comfort_lower_c", "comfort_upper_c"):
+        assert np.isnan(others[name]).all(), name
 
 
 def test_every_variable_says_its_unit_and_name(toy: ModuleType) -> None:
@@ -109,6 +148,18 @@ def test_homes_add_up_to_the_case(toy: ModuleType) -> None:
     first = homes.iloc[0]
     assert (first["home"], first["community"], first["phase"]) == ("h1", "community_1", "a")
     assert first["gap_eur"] == pytest.approx(0.01)
+
+
+def test_services_of_the_homes_add_up_to_the_case(toy: ModuleType) -> None:
+    record = toy.synthetic_record()
+    homes = homes_table(record)
+    kpis = kpi_table(record).set_index("level")
+    columns = ["unserved_kwh", "late_h", "comfort_missed_kh", "cut_kwh", "discomfort_eur"]
+    by_level = homes.groupby("level", sort=False)[columns].sum()
+    assert np.allclose(by_level, kpis[columns])
+    cut = homes[homes["discomfort_eur"] > 0]
+    assert cut[["level", "home"]].to_numpy().tolist() == [["uc1", "h4"], ["uc2", "h4"]]
+    assert cut["discomfort_eur"].to_numpy() == pytest.approx([0.04, 0.04])
 
 
 def test_a_plan_without_a_bound_has_no_gap(toy: ModuleType) -> None:

@@ -31,6 +31,7 @@ def test_the_default_case_is_the_reference_substation() -> None:
         "seed": 1,
         "power_flow": "unbalanced",
         "ties": "random",
+        "changes": "",
     }
 
 
@@ -99,8 +100,10 @@ def test_all_faults_are_named_at_once() -> None:
         ("smart.pv_percent=-1", "smart.pv_percent"),
         ("smart.pv_percent=nan", "smart.pv_percent"),
         ("flexibility.offered_percent=101", "flexibility.offered_percent"),
-        ("smart.pv_percent=60", "smart"),
-        ("grid.voltage_min_v=260", "grid"),
+        ("smart.pv_percent=60", "smart.any_percent"),
+        ("grid.voltage_min_v=260", "grid.voltage_min_v"),
+        ("smart.name=2020_bau", "override smart.name"),
+        ("seed=99999999999999999999", "seed"),
         ("grid.transformer_limit_kw=0", "grid.transformer_limit_kw"),
         ("tariff.eur_per_unit=0", "tariff.eur_per_unit"),
         ("population.ladder=[2020_bau,tomorrow]", "population.ladder"),
@@ -140,3 +143,45 @@ def test_one_file_of_ones_own_is_enough(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_folder_that_only_shares_the_name_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "scenarios" / "of_another_project").mkdir(parents=True)
     assert scenario_folders(tmp_path) == scenario_folders()
+
+
+def test_what_differs_from_the_named_choices_is_told() -> None:
+    case = compose_case(["grid.tap_pos=1", "smart.pv_percent=45", "smart=2030_green", "seed=3"])
+    assert case.axes["changes"] == "smart.pv_percent=45 grid.tap_pos=1"
+    assert compose_case(["smart.pv_percent=20", "season=summer"]).axes["changes"] == ""
+
+
+def test_levels_come_in_their_order() -> None:
+    assert compose_case(["levels=[uc1,baseline]"]).configuration.levels == [
+        Level.BASELINE,
+        Level.UC1,
+    ]
+
+
+def test_faults_of_values_and_contradictions_come_together() -> None:
+    found = faults("grid.transformer_limit_kw=-5", "grid.voltage_min_v=300")
+    assert set(found) == {"grid.transformer_limit_kw", "grid.voltage_min_v"}
+
+
+def test_a_wrong_value_comes_with_what_to_try() -> None:
+    assert "seed=1" in faults("seed=abc")["seed"]
+    assert "[baseline,uc1]" in faults("levels=[]")["levels"]
+
+
+def test_a_tree_that_is_no_yaml_is_named(tmp_path: Path) -> None:
+    own = tmp_path / "scenarios" / "tariff"
+    own.mkdir(parents=True)
+    (own / "broken.yaml").write_text("a: [")
+    with pytest.raises(ConfigurationError) as caught:
+        compose_case(data=tmp_path)
+    assert "broken.yaml" in str(caught.value)
+
+
+def test_a_folder_that_is_not_there_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigurationError, match="--data"):
+        compose_case(data=tmp_path / "nowhere")
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
+    with pytest.raises(ConfigurationError, match=VARIABLE):
+        compose_case()
