@@ -232,29 +232,45 @@ def _add_heater(day: _Day, heater: Heater, start_kwh: float) -> IntArray:
 
 
 def _add_interruptible(day: _Day, load: InterruptibleLoad) -> IntArray:
-    """A cut begins at most so often, is at most so long, and is worth what it costs in comfort."""
+    """Few cuts, each at most so long and worth what it costs in comfort, a PTU between two.
+
+    A cut is an interval, and intervals on a line pack integrally: the relaxation of these rows is
+    exact by itself, where one flag a PTU would leave it weak.
+    """
     program, ptus = day.program, day.horizon.ptus
     worth_eur = load.discomfort_eur_per_kwh * day.horizon.ptu_hours * load.p_kw
-    cut = program.columns(ptus, cost=worth_eur, upper=1.0, integer=True)
+    cut = program.columns(ptus, cost=worth_eur, upper=1.0)
     # The balance counts the load as running; a cut takes it out.
     program.entries(day.balance, cut, load.p_kw)
 
-    begins = program.columns(ptus, upper=1.0)
-    # A cut in this PTU and none in the one before is a beginning.
-    first = program.rows(np.full(ptus, -np.inf), np.zeros(ptus))
-    program.entries(first, cut, 1.0)
-    program.entries(first[1:], cut[:-1], -1.0)
-    program.entries(first, begins, -1.0)
-    often = program.rows(-np.inf, float(load.cuts))
-    program.entries(np.repeat(often, ptus), begins, 1.0)
-    # Of any longest_cut + 1 PTUs in a row, one at least runs.
-    windows = max(0, ptus - load.longest_cut)
-    long = program.rows(np.full(windows, -np.inf), np.full(windows, float(load.longest_cut)))
+    start, length = _cuts(load)
+    taken = program.columns(len(start), upper=1.0, integer=True)
+    is_cut = program.rows(np.zeros(ptus), np.zeros(ptus))
+    program.entries(is_cut, cut, -1.0)
+    # Of the cuts that cover a PTU, or ended just before it, one at most is taken.
+    apart = program.rows(np.full(ptus, -np.inf), np.ones(ptus))
     for step in range(load.longest_cut + 1):
-        program.entries(long, cut[step : step + windows], 1.0)
+        covers, reaches = length > step, (length >= step) & (start + step < ptus)
+        program.entries(is_cut[start[covers] + step], taken[covers], 1.0)
+        program.entries(apart[start[reaches] + step], taken[reaches], 1.0)
+    often = program.rows(-np.inf, float(load.cuts))
+    program.entries(np.repeat(often, len(taken)), taken, 1.0)
     # The day is cyclic: a cut in its last and first PTU would be one across midnight.
     program.entries(np.repeat(program.rows(-np.inf, 1.0), 2), cut[[0, -1]], 1.0)
     return cut
+
+
+def _cuts(load: InterruptibleLoad) -> tuple[IntArray, IntArray]:
+    """Start and length of every cut that begins and ends with something to cut."""
+    runs = load.p_kw > 0
+    start, length = (
+        values.ravel()
+        for values in np.meshgrid(np.arange(len(runs)), np.arange(1, load.longest_cut + 1))
+    )
+    within = start + length <= len(runs)
+    start, length = start[within], length[within]
+    useful = runs[start] & runs[start + length - 1]
+    return start[useful], length[useful]
 
 
 def _add_path(
