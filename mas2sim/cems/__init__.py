@@ -5,7 +5,8 @@ nothing of its neighbours or the grid. `plan_home` finds the exact plan of least
 says the same problem in Pyomo, to be read and changed, and shares no code with it.
 """
 
-from mas2sim.cems.box import EnergyBoxes
+from mas2sim.cems.box import EnergyBoxes, PlanningTask
+from mas2sim.cems.plan_cache import PlanCache
 from mas2sim.cems.planner import plan_home
 
-__all__ = ["EnergyBoxes", "plan_home"]
+__all__ = ["EnergyBoxes", "PlanCache", "PlanningTask", "plan_home"]

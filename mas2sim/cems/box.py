@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mas2sim.cems.plan_cache import PlanCache
 from mas2sim.cems.planner import plan_home
 from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.community import Community
@@ -25,7 +26,13 @@ from mas2sim.domain.typical_day import Level
 
 @dataclass(frozen=True, slots=True)
 class PlanningTask:
-    """What all boxes of a substation have in common."""
+    """What all boxes of a substation have in common.
+
+    Parameters
+    ----------
+    cache : PlanCache, optional
+        Plans shared with other cases of this process.
+    """
 
     levels: tuple[Level, ...]
     tariff: Tariff
@@ -33,6 +40,7 @@ class PlanningTask:
     ties: TieRule
     seed: int
     substation: int
+    cache: PlanCache | None = None
 
 
 class EnergyBoxes:
@@ -108,8 +116,16 @@ class EnergyBoxes:
         if level is Level.BASELINE:
             cost_eur = float(task.tariff.cost_eur(reference.net_kw, task.horizon))
             return HomePlan(reference.net_kw, cost_eur=cost_eur)
-        rng = stream(task.seed, task.substation, home.name, "ties")
-        return plan_home(home, reference, task.tariff, task.horizon, ties=task.ties, rng=rng)
+        keyed = (task.seed, task.substation, home.name, "ties")
+
+        def make() -> HomePlan:
+            rng = stream(*keyed)
+            return plan_home(home, reference, task.tariff, task.horizon, ties=task.ties, rng=rng)
+
+        if task.cache is None:
+            return make()
+        content = (home, reference, task.tariff, task.horizon, task.ties, keyed)
+        return task.cache.plan(content, make)
 
     def _setpoints_of(self, managed: Sequence[Level]) -> FloatArray:
         """Setpoints where only `managed` levels command, shape (level, device, ptu)."""

@@ -16,8 +16,7 @@ import numpy.typing as npt
 from mosaik.proxies import LocalProxy
 from mosaik.starters import Starter
 
-from mas2sim.cems import EnergyBoxes
-from mas2sim.cems.box import PlanningTask
+from mas2sim.cems import EnergyBoxes, PlanCache, PlanningTask
 from mas2sim.cosim.scheduled import ScheduledSimulator
 from mas2sim.cosim.simulators import (
     AggregatorSimulator,
@@ -86,6 +85,7 @@ def run_world(
     *,
     links: Sequence[Link] = LINKS,
     progress: Progress = lambda _stage, _done, _total: None,
+    cache: PlanCache | None = None,
 ) -> WorldRun:
     """Run one case through mosaik.
 
@@ -94,9 +94,11 @@ def run_world(
     links : sequence of Link
         The wiring. Without a link, or with a later one, the case takes another course: a plan that
         misses its gate is not carried out.
+    cache : PlanCache, optional
+        Plans shared with other cases of this process; the result is the same without it.
     """
     references = reference_days(setup.homes, setup.horizon)
-    boxes = _energy_boxes(setup, references, progress)
+    boxes = _energy_boxes(setup, references, progress, cache)
     aggregators = {
         community.name: Aggregator(community, setup.tariff, setup.horizon, levels=len(setup.levels))
         for community in setup.communities
@@ -131,10 +133,10 @@ def run_world(
 
 
 def _energy_boxes(
-    setup: CaseSetup, references: Sequence[Any], progress: Progress
+    setup: CaseSetup, references: Sequence[Any], progress: Progress, cache: PlanCache | None
 ) -> dict[str, EnergyBoxes]:
     task = PlanningTask(
-        setup.levels, setup.tariff, setup.horizon, setup.ties, setup.seed, setup.substation
+        setup.levels, setup.tariff, setup.horizon, setup.ties, setup.seed, setup.substation, cache
     )
     done = 0
 

@@ -7,9 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mas2sim.cems import PlanCache
 from mas2sim.cosim import LINKS, Link, run_world
+from mas2sim.domain.community import partition
 from mas2sim.domain.grid_state import GridState
 from mas2sim.domain.plan import PlanStatus
+from mas2sim.domain.typical_day import Level
 from mas2sim.results.record import CaseRecord
 
 from .small_world import DAY, HOMES, CopperPlate, small_setup
@@ -163,3 +166,31 @@ def test_an_error_inside_a_world_leaves_no_pending_tasks(
         run_world(replace(small_setup(), flow=Broken()))
     gc.collect()
     assert "pending" not in capsys.readouterr().err
+
+
+def uc1_plans(cache: PlanCache | None, communities: int) -> np.ndarray:
+    setup = small_setup()
+    split = partition(HOMES, communities, seed=1, substation=1)
+    record = run_world(replace(setup, communities=split), cache=cache).record
+    return np.array([plan.net_kw for plan in record.plans[Level.UC1]])
+
+
+def test_cached_plans_are_the_plans_that_would_be_made() -> None:
+    """Communities decide nothing about a home's own plan, so the second world plans nothing."""
+    cache = PlanCache()
+    uc1_plans(cache, communities=3)
+    made = cache.misses
+    np.testing.assert_array_equal(uc1_plans(cache, communities=1), uc1_plans(None, communities=1))
+    assert (cache.misses, cache.hits) == (made, HOMES)
+
+
+def test_a_poisoned_cache_shows() -> None:
+    cache = PlanCache()
+    fresh = uc1_plans(cache, communities=3)
+    key = next(key for key, plan in cache._plans.items() if plan.setpoints)
+    plan = cache._plans[key]
+    cache._plans[key] = replace(plan, net_kw=plan.net_kw + 0.1)
+    assert (uc1_plans(cache, communities=3) != fresh).any(axis=1).sum() == 1
+    poisoned = run_world(small_setup(), cache=cache).record
+    planned = np.array([plan.net_kw for plan in poisoned.plans[Level.UC1]])
+    assert np.abs(planned - poisoned.net_kw[UC1]).max() == pytest.approx(0.1)
