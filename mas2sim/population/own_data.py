@@ -27,6 +27,8 @@ from mas2sim.population.table_file import (
 
 LARGEST_P_KW = 100.0
 """More than any home's fuse lets through: a larger figure is in another unit [A]."""
+SMALLEST_ANNUAL_KWH = 50.0
+"""A home uses more in a year, if only for its refrigerator; less is a file in MWh."""
 LARGEST_ANNUAL_KWH = 200_000.0
 """More than any home uses in a year: a larger figure is in another unit [A]."""
 
@@ -141,7 +143,9 @@ def _read_annual(
     file = open_table(path, faults)
     if not file.columns or not file.require(["home", "annual_kwh"]):
         return (), None
-    energy = file.numbers("annual_kwh", 1.0, LARGEST_ANNUAL_KWH, "give kWh, not Wh")
+    energy = file.numbers(
+        "annual_kwh", SMALLEST_ANNUAL_KWH, LARGEST_ANNUAL_KWH, "give kWh, not Wh or MWh"
+    )
     names = tuple(file.columns["home"])
     _find_duplicates(file, names, "home")
     if len(names) != homes:
@@ -160,11 +164,15 @@ def _find_duplicates(file: TableFile, keys: Sequence[str], word: str) -> None:
     rows: dict[str, list[int]] = {}
     for row, key in enumerate(keys):
         rows.setdefault(key, []).append(row)
-    for key, found in rows.items():
-        if not key:
-            file.faults.append(Fault(file.where(found), f"no {word}", "a name"))
-        elif len(found) > 1:
-            file.faults.append(Fault(file.where(found), f"{word} {key} twice", "each once"))
+    if "" in rows:
+        file.faults.append(Fault(file.where(rows.pop("")), f"no {word}", "a name"))
+    twice = {key: found for key, found in rows.items() if len(found) > 1}
+    if twice:
+        shown = ", ".join(list(twice)[:SHOWN])
+        more = f" and {len(twice) - SHOWN} more" if len(twice) > SHOWN else ""
+        places = sorted(row for found in twice.values() for row in found)
+        what = f"{word} {shown}{more} more than once"
+        file.faults.append(Fault(file.where(places), what, "each once"))
 
 
 def _read_measured(
@@ -246,7 +254,7 @@ def _allocated(
     said = file.columns["offered"][row].lower() if "offered" in file.columns else ""
     if said not in words:
         file.faults.append(Fault(file.where([row]), f"offered {said!r}", "yes, no or empty"))
-    elif said == "yes" and device in INFLEXIBLE:
+    elif words[said] and device in INFLEXIBLE:
         remedy = "leave the cell empty"
         file.faults.append(
             Fault(file.where([row]), f"{device} that is offered", "flexible devices", remedy)

@@ -123,6 +123,9 @@ def clearness_series(
     Its mean, weighted with the clear-sky energy, is the season's figure for that weather.
     """
     ghi = ptus_to_quarters(sky.ghi)
+    if not ghi.any():
+        # Polar night: there is nothing for clouds to dim.
+        return np.zeros(QUARTERS)
     weight = ghi / ghi.sum()
     mean = facts.clearness[weather]
     rng = stream(seed, "clouds", facts.season, weather)

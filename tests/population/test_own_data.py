@@ -125,10 +125,10 @@ def test_faults_of_all_files_come_together(tmp_path):
 
 
 def test_annual_energy_faults_name_the_lines(tmp_path):
-    rows = [("a", 3000), ("a", -5), ("b", "nan"), ("", 4e6), ("c", 10)]
+    rows = [("a", 3000), ("a", -5), ("b", "nan"), ("", 4e6), ("c", 100)]
     found = faults(annual_energy=write(tmp_path / "annual.csv", ["home", "annual_kwh"], rows))
     text = "\n".join(found)
-    assert "lines 2, 3: found home a twice" in text
+    assert "lines 2, 3: found home a more than once" in text
     assert "line 3: found annual_kwh too small" in text
     assert "line 4: found annual_kwh no number" in text
     assert "line 5: found annual_kwh too large" in text
@@ -203,7 +203,7 @@ def test_allocation_faults(tmp_path):
     text = "\n".join(faults(allocation=path))
     for words in (
         "rated_kwp '-3'",
-        "h001 pv twice",
+        "h001 pv more than once",
         "rated_kwp for ev",
         "offered 'maybe'",
         "wind that is offered",
