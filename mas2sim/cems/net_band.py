@@ -14,16 +14,15 @@ from types import MappingProxyType
 import numpy as np
 
 from mas2sim.cems.milp import Outcome, ProgramSolver
-from mas2sim.cems.program import home_program, unplanned_kw
+from mas2sim.cems.program import home_program
+from mas2sim.cems.setpoints import carried_out, forgone_eur
 from mas2sim.cems.ties import preference, with_peak
 from mas2sim.cems.wishes import nearest_feasible
-from mas2sim.domain.arrays import BoolArray, FloatArray, IntArray, freeze_fields, frozen
+from mas2sim.domain.arrays import BoolArray, FloatArray, IntArray, freeze_fields
 from mas2sim.domain.device import (
-    Appliance,
     Battery,
     ElectricVehicle,
     FlexibleDevice,
-    InterruptibleLoad,
 )
 from mas2sim.domain.errors import Mas2simError
 from mas2sim.domain.home import Home, ReferenceDay
@@ -106,7 +105,7 @@ def plan_within(
     status = PlanStatus.OPTIMAL if found.proven else PlanStatus.BOUNDED
     setpoints, net_kw = problem.carried_out(found)
     cost_eur = float(tariff.cost_eur(net_kw, horizon))
-    discomfort_eur = _discomfort_eur(wishes.home, setpoints, horizon)
+    discomfort_eur = forgone_eur(wishes.home, setpoints, horizon)
     return HomePlan(
         net_kw=net_kw,
         setpoints=MappingProxyType(setpoints),
@@ -248,13 +247,7 @@ class _Problem:
     def carried_out(self, found: _Found) -> tuple[dict[str, FloatArray], FloatArray]:
         """Setpoints of the offered devices and the home's net power, shape (ptu) each."""
         program, columns = found.program, found.columns
-        net_kw = unplanned_kw(self.home, self.reference)
-        setpoints: dict[str, FloatArray] = {}
-        for device in self.home.offered_devices:
-            chosen = columns[program.devices[device.name]]
-            setpoint, power_kw = _device_setpoints(device, chosen, self.horizon)
-            setpoints[device.name] = frozen(setpoint)
-            net_kw = net_kw + power_kw
+        setpoints, net_kw = carried_out(self.home, self.reference, program, columns, self.horizon)
         balance_kw = columns[program.net_import] - columns[program.net_export]
         if np.abs(net_kw - balance_kw).max() > DECODED_KW:
             raise Mas2simError(
@@ -316,37 +309,3 @@ def _two_way_ptus(device: FlexibleDevice, horizon: Horizon) -> IntArray:
     if isinstance(device, ElectricVehicle) and device.discharge_kw > 0:
         return horizon.window(device.arrival, device.departure)
     return np.empty(0, dtype=np.int64)
-
-
-def _device_setpoints(
-    device: FlexibleDevice, columns: FloatArray, horizon: Horizon
-) -> tuple[FloatArray, FloatArray]:
-    """Setpoints and power of one device from its columns, each of shape (ptu)."""
-    ptus = horizon.ptus
-    if isinstance(device, Appliance):
-        start = int(device.starts(horizon)[np.argmax(columns)])
-        begun = np.zeros(ptus)
-        begun[start] = 1.0
-        return begun, device.profile_kw(start, horizon)
-    if isinstance(device, InterruptibleLoad):
-        cut = np.round(columns[:ptus])
-        return cut, device.p_kw * (1.0 - cut)
-    power_kw = np.zeros(ptus)
-    both = _two_way_ptus(device, horizon)
-    if len(both):
-        charge_kw, discharge_kw = columns.reshape(2, -1)
-        power_kw[both] = charge_kw - discharge_kw
-    elif isinstance(device, ElectricVehicle):
-        power_kw[horizon.window(device.arrival, device.departure)] = columns
-    else:
-        power_kw[:] = columns
-    return power_kw, power_kw
-
-
-def _discomfort_eur(home: Home, setpoints: dict[str, FloatArray], horizon: Horizon) -> float:
-    """What the cuts of interruptible loads are worth to the household. [EUR]"""
-    load = home.interruptible
-    if load is None or load.name not in setpoints:
-        return 0.0
-    cut_kwh = float((setpoints[load.name] * load.p_kw).sum()) * horizon.ptu_hours
-    return cut_kwh * load.discomfort_eur_per_kwh

@@ -11,18 +11,17 @@ import numpy as np
 
 from mas2sim.cems.components import components
 from mas2sim.cems.milp import MilpSolution, Outcome, ProgramSolver
-from mas2sim.cems.program import home_program, unplanned_kw
+from mas2sim.cems.program import home_program
+from mas2sim.cems.setpoints import (
+    as_unmanaged,
+    carried_out,
+    forgone_eur,
+    reference_setpoints,
+)
 from mas2sim.cems.structured import solve_structured
 from mas2sim.cems.ties import preference, with_peak
 from mas2sim.cems.wishes import nearest_feasible
-from mas2sim.domain.arrays import FloatArray, frozen
-from mas2sim.domain.device import (
-    Appliance,
-    Battery,
-    ElectricVehicle,
-    FlexibleDevice,
-    InterruptibleLoad,
-)
+from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.home import Home, ReferenceDay
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.plan import HomePlan, PlanStatus, TieRule
@@ -117,11 +116,7 @@ class _Problem:
 
     def discomfort_eur(self, setpoints: Setpoints) -> float:
         """What the household forgoes, at the worth it has put on it."""
-        load = self.home.interruptible
-        if load is None or load.name not in setpoints:
-            return 0.0
-        cut_kwh = float(setpoints[load.name] @ load.p_kw) * self.horizon.ptu_hours
-        return cut_kwh * load.discomfort_eur_per_kwh
+        return forgone_eur(self.home, setpoints, self.horizon)
 
 
 def _plan(problem: _Problem, ties: TieRule, rng: np.random.Generator) -> _Found:
@@ -149,7 +144,7 @@ def _plan_by_structure(problem: _Problem, ties: TieRule, rng: np.random.Generato
     setpoints = dict(plan.setpoints)
     for device in home.offered_devices:
         # What is not among the components was found never worth cutting.
-        setpoints.setdefault(device.name, _as_unmanaged(device, problem.reference, horizon))
+        setpoints.setdefault(device.name, as_unmanaged(device, problem.reference, horizon))
     return _Found(plan.net_kw, setpoints, plan.bound_eur, PlanStatus.OPTIMAL, plan.way)
 
 
@@ -172,14 +167,14 @@ def _plan_by_milp(problem: _Problem, ties: TieRule, rng: np.random.Generator) ->
         for solution, way in ((preferred, "milp"), (cheapest, "milp, tie not resolved")):
             if not len(solution.columns):
                 continue
-            setpoints, net_kw = _carried_out(problem, program, solution.columns)
+            setpoints, net_kw = carried_out(home, reference, program, solution.columns, horizon)
             cost_eur = float(problem.tariff.cost_eur(net_kw, horizon))
             if cost_eur + problem.discomfort_eur(setpoints) <= reference_eur + ROUNDING_EUR:
                 reasons = _cap_reasons(home, net_kw, horizon)
                 return _Found(net_kw, setpoints, bound_eur, status, way, reasons, why)
     return _Found(
         reference.net_kw,
-        _reference_setpoints(home, reference, horizon),
+        reference_setpoints(home, reference, horizon),
         bound_eur,
         status,
         "reference",
@@ -231,67 +226,3 @@ def _cap_reasons(home: Home, net_kw: FloatArray, horizon: Horizon) -> tuple[str,
         f"{horizon.clock(worst)}, {energy_kwh:.2f} kWh in all"
     )
     return (reason,)
-
-
-def _carried_out(
-    problem: _Problem, program: HomeProgram, columns: FloatArray
-) -> tuple[dict[str, FloatArray], FloatArray]:
-    """Setpoints and net power of a solution."""
-    net_kw = unplanned_kw(problem.home, problem.reference)
-    setpoints: dict[str, FloatArray] = {}
-    for device in problem.home.offered_devices:
-        chosen = columns[program.devices[device.name]]
-        setpoint, power_kw = _device_setpoints(device, chosen, problem.horizon)
-        setpoints[device.name] = frozen(setpoint)
-        net_kw += power_kw
-    return setpoints, net_kw
-
-
-def _device_setpoints(
-    device: FlexibleDevice, columns: FloatArray, horizon: Horizon
-) -> tuple[FloatArray, FloatArray]:
-    """Setpoints and power of one device from its columns, each of shape (ptu)."""
-    if isinstance(device, Appliance):
-        start = int(device.starts(horizon)[np.argmax(columns)])
-        return _begin_at(start, horizon), device.profile_kw(start, horizon)
-    if isinstance(device, InterruptibleLoad):
-        cut = (columns > 0.5).astype(np.float64)
-        return cut, device.p_kw * (1.0 - cut)
-    if isinstance(device, ElectricVehicle):
-        stay = horizon.window(device.arrival, device.departure)
-        charge_kw, deliver_kw = columns[: len(stay)], columns[len(stay) :]
-        power_kw = np.zeros(horizon.ptus)
-        power_kw[stay] = np.clip(charge_kw, 0.0, device.charger_kw)
-        if device.discharge_kw > 0:
-            power_kw[stay] -= np.clip(deliver_kw, 0.0, device.discharge_kw)
-        return power_kw, power_kw
-    if isinstance(device, Battery):
-        charge_kw, discharge_kw = columns[: horizon.ptus], columns[horizon.ptus :]
-        power_kw = np.clip(charge_kw - discharge_kw, -device.power_kw, device.power_kw)
-        return power_kw, power_kw
-    power_kw = np.clip(columns, 0.0, device.power_kw)
-    return power_kw, power_kw
-
-
-def _reference_setpoints(
-    home: Home, reference: ReferenceDay, horizon: Horizon
-) -> dict[str, FloatArray]:
-    """Setpoints that make the offered devices do what they do unmanaged."""
-    return {
-        device.name: _as_unmanaged(device, reference, horizon) for device in home.offered_devices
-    }
-
-
-def _as_unmanaged(device: FlexibleDevice, reference: ReferenceDay, horizon: Horizon) -> FloatArray:
-    if isinstance(device, Appliance):
-        return _begin_at(device.asked_start, horizon)
-    if isinstance(device, InterruptibleLoad):
-        return np.zeros(horizon.ptus)
-    return reference.device_kw[device.name]
-
-
-def _begin_at(start: int, horizon: Horizon) -> FloatArray:
-    """1 in the PTU in which a cycle begins, 0 elsewhere."""
-    setpoint = np.zeros(horizon.ptus)
-    setpoint[start] = 1.0
-    return setpoint

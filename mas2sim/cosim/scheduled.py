@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from time import thread_time
@@ -13,7 +14,7 @@ Inbox = Mapping[str, Mapping[str, Any]]
 """What one entity received: by attribute, then by the name of the sending entity."""
 
 
-class ScheduledSimulator(mosaik_api_v3.Simulator):
+class ScheduledSimulator(mosaik_api_v3.Simulator, ABC):
     """A simulator that steps its entities at fixed times.
 
     Subclasses implement `act`. Attributes are persistent: an entity's output stands until the next
@@ -60,9 +61,9 @@ class ScheduledSimulator(mosaik_api_v3.Simulator):
         entities: list[Any] = getattr(factory, self._model).create(len(self._outputs))
         return entities
 
+    @abstractmethod
     def act(self, time: int, entity: str, inbox: Inbox) -> Mapping[str, Any]:
         """Carry out one entity's step and return the attributes that change."""
-        raise NotImplementedError
 
     def init(self, sid: str, time_resolution: float = 1.0, **_: Any) -> Any:
         """Return the description of the simulator."""
