@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -19,20 +18,31 @@ from mas2sim.cems.services import (
     Direction,
     EnergyBox,
     ExpiredAnswerError,
-    FlexibilityAnswer,
     FlexibilityRequest,
     UnknownAnswerError,
 )
 from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.community import Community
-from mas2sim.domain.device import Appliance, Battery, ElectricVehicle, InterruptibleLoad, PvPlant
-from mas2sim.domain.errors import ConfigurationError
+from mas2sim.domain.device import Appliance, Battery, ElectricVehicle, InterruptibleLoad
 from mas2sim.domain.home import Home, ReferenceDay
-from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.plan import PlanStatus, Setpoints, TieRule
 from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
 from mas2sim.plant import SimulatedBlock, reference_days
+
+from .service_samples import (
+    INCREASE,
+    MACHINE,
+    MORNING,
+    REDUCE,
+    H,
+    at,
+    flat,
+    machine_box,
+    make,
+    start_of,
+    steps,
+)
 
 EUR = 1e-6
 """What two objectives may differ by, each proven to 1e-7 and one after the other."""
@@ -42,67 +52,6 @@ KWH = 1e-5
 """The same over the PTUs of a window."""
 ROUNDING_KW = 1e-9
 """What sums of a few powers may be off by."""
-
-H = Horizon()
-REDUCE, INCREASE = Direction.REDUCE, Direction.INCREASE
-
-
-def at(clock: str) -> int:
-    hour, minute = clock.split(":")
-    return H.ptu_at(int(hour) + int(minute) / 60)
-
-
-def steps(*bands: tuple[str, float]) -> FloatArray:
-    """Prices that hold from each clock time on; the first from midnight."""
-    prices = np.full(H.ptus, bands[0][1])
-    for clock, price in bands[1:]:
-        prices[at(clock) :] = price
-    return prices
-
-
-def flat(price: float) -> FloatArray:
-    return np.full(H.ptus, price)
-
-
-MORNING = Tariff(
-    "three bands",
-    steps(("00:00", 0.40), ("10:00", 0.10), ("11:00", 0.20), ("12:00", 0.30)),
-    flat(0.05),
-)
-MACHINE = Appliance("washing_machine", (1.0, 1.0), at("11:30"), at("10:00"), at("14:00"))
-
-
-def make(
-    *appliances: Appliance,
-    ev: ElectricVehicle | None = None,
-    battery: Battery | None = None,
-    pv_kw: FloatArray | None = None,
-    base_kw: float = 0.2,
-    offer: bool = True,
-) -> tuple[Home, ReferenceDay]:
-    names = [appliance.name for appliance in appliances]
-    names += [device.name for device in (ev, battery) if device is not None]
-    home = Home(
-        name="h001",
-        annual_kwh=3300.0,
-        base_kw=flat(base_kw),
-        appliances=appliances,
-        ev=ev,
-        battery=battery,
-        pv=None if pv_kw is None else PvPlant(4.0, 35.0, 180.0, pv_kw),
-        owns=frozenset(names),
-        offered=frozenset(names if offer else ()),
-    )
-    return home, reference_days([home], H)[0]
-
-
-def machine_box(**changes: object) -> EnergyBox:
-    return EnergyBox(*make(MACHINE), MORNING, H, ties=TieRule.EARLIEST, **changes)  # type: ignore[arg-type]
-
-
-def start_of(plan_setpoint: FloatArray) -> str:
-    return H.clock(int(np.argmax(plan_setpoint)))
-
 
 # What the plan is before anybody asks.
 
@@ -477,82 +426,3 @@ def test_open_answers_do_not_pile_up() -> None:
     with pytest.raises(ExpiredAnswerError):
         box.order(answers[0].answer_id)
     box.order(answers[1].answer_id)
-
-
-# Nothing is trusted.
-
-NAN = float("nan")
-WITH_NAN = np.where(np.arange(H.ptus) == 8, NAN, 0.2)
-
-
-def refused(box: EnergyBox, send: Callable[[], object]) -> list[str]:
-    """Faults of a refused message, after which plan and open answers are what they were."""
-    before = box.plan()
-    answer: FlexibilityAnswer = box.request(FlexibilityRequest(REDUCE, 40, 44, 0.8))
-    with pytest.raises(ConfigurationError) as told:
-        send()
-    assert box.plan() is before
-    box.drop(answer.answer_id)
-    return [fault.where for fault in told.value.faults]
-
-
-def test_bad_prices_are_refused_with_all_faults() -> None:
-    box = machine_box()
-    bad = Tariff("bad", WITH_NAN, np.zeros(95), standing_eur_per_day=NAN, peak_eur_per_kw=-1.0)
-    assert refused(box, lambda: box.prices(bad)) == [
-        "tariff.import_eur_per_kwh, 02:00",
-        "tariff.export_eur_per_kwh",
-        "tariff.standing_eur_per_day",
-        "tariff.peak_eur_per_kw",
-    ]
-    infinite = Tariff("bad", np.where(np.arange(96) == 4, np.inf, 0.2), flat(0.0))
-    assert refused(box, lambda: box.prices(infinite)) == ["tariff.import_eur_per_kwh, 01:00"]
-    with pytest.raises(ConfigurationError):
-        EnergyBox(*make(MACHINE), bad, H)
-
-
-@pytest.mark.parametrize(
-    ("forecast", "where"),
-    [
-        (np.zeros(95), ["pv_forecast"]),
-        (np.zeros((2, 96)), ["pv_forecast"]),
-        (["sun"] * 96, ["pv_forecast"]),
-        (WITH_NAN * 0.0, ["pv_forecast, 02:00"]),
-        (np.where(np.arange(96) < 2, 0.5, 0.0), ["pv_forecast, 00:00", "pv_forecast, 00:15"]),
-        (np.where(np.arange(96) == 48, -1500.0, 0.0), ["pv_forecast, 12:00"]),
-    ],
-)
-def test_bad_forecasts_are_refused(forecast: object, where: list[str]) -> None:
-    box = EnergyBox(*make(MACHINE, pv_kw=np.zeros(H.ptus)), MORNING, H)
-    assert refused(box, lambda: box.pv_forecast(forecast)) == where  # type: ignore[arg-type]
-
-
-def test_a_home_without_pv_refuses_a_forecast() -> None:
-    box = machine_box()
-    assert refused(box, lambda: box.pv_forecast(np.zeros(H.ptus))) == ["pv_forecast"]
-
-
-@pytest.mark.parametrize(
-    ("request_", "where"),
-    [
-        (FlexibilityRequest(REDUCE, -1, 97, 1.0), ["request.start_ptu", "request.end_ptu"]),
-        (FlexibilityRequest(REDUCE, 96, 4, 1.0), ["request.start_ptu"]),
-        (FlexibilityRequest(REDUCE, 40, 40, 1.0), ["request.end_ptu"]),
-        (FlexibilityRequest(REDUCE, 40, 44, -1.0), ["request.power_kw"]),
-        (FlexibilityRequest(REDUCE, 40, 44, 0.0), ["request.power_kw"]),
-        (FlexibilityRequest(REDUCE, 40, 44, NAN), ["request.power_kw"]),
-        (FlexibilityRequest(REDUCE, 40, 44, float("inf")), ["request.power_kw"]),
-        (
-            FlexibilityRequest("sideways", 40.5, True, "much"),  # type: ignore[arg-type]
-            ["request.direction", "request.start_ptu", "request.end_ptu", "request.power_kw"],
-        ),
-    ],
-)
-def test_bad_requests_are_refused(request_: FlexibilityRequest, where: list[str]) -> None:
-    box = machine_box()
-    assert refused(box, lambda: box.request(request_)) == where
-
-
-def test_the_whole_day_can_be_asked_for() -> None:
-    answer = machine_box().request(FlexibilityRequest(INCREASE, 0, H.ptus, 0.5))
-    assert answer.rebound_kw.max() == 0.0
