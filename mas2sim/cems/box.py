@@ -7,15 +7,19 @@ P-plan to its own aggregator, and setpoints to its own home.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
+from mas2sim.cems.market_homes import market_member
+from mas2sim.cems.negotiation import Negotiator
 from mas2sim.cems.plan_cache import PlanCache
 from mas2sim.cems.planner import plan_home
 from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.community import Community
 from mas2sim.domain.device import Battery
+from mas2sim.domain.flexibility import MemberOffers, MemberOrder, MemberRequest
 from mas2sim.domain.home import Home, ReferenceDay
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.plan import Confirmation, HomePlan, PPlans, Setpoints, TieRule
@@ -32,6 +36,8 @@ class PlanningTask:
     ----------
     cache : PlanCache, optional
         Plans shared with other cases of this process.
+    given : mapping of Level to sequence of HomePlan, in the order of the substation's homes
+        Plans that one who knows all has made for the homes (level `central`).
     """
 
     levels: tuple[Level, ...]
@@ -41,6 +47,11 @@ class PlanningTask:
     seed: int
     substation: int
     cache: PlanCache | None = None
+    given: Mapping[Level, Sequence[HomePlan]] = field(default_factory=lambda: MappingProxyType({}))
+
+
+NEGOTIATED = {Level.UC2: "local market", Level.UC3: "congestion market"}
+"""Levels at which homes begin with the plan they would follow alone, and how others are found."""
 
 
 class EnergyBoxes:
@@ -78,19 +89,45 @@ class EnergyBoxes:
         self._planned = planned
         self.messages = 0
         self.plans: Mapping[Level, tuple[HomePlan, ...]] = {}
+        self._negotiator: Negotiator | None = None
         self._unmanaged: FloatArray = self._setpoints_of(())
         self._schedule: FloatArray = self._unmanaged
 
     def plan(self) -> PPlans:
         """Plan every home at every level and say what the aggregator may know."""
-        made: dict[Level, list[HomePlan]] = {level: [] for level in self._task.levels}
-        for home, reference in zip(self._homes, self._references, strict=True):
-            for level in self._task.levels:
-                made[level].append(self._plan_home(level, home, reference))
+        levels = self._task.levels
+        made: dict[Level, list[HomePlan]] = {level: [] for level in levels}
+        managed = [level for level in levels if level is not Level.BASELINE]
+        alone: list[HomePlan] = []
+        for place, (home, reference) in enumerate(zip(self._homes, self._references, strict=True)):
+            if managed:
+                alone.append(self._plan_alone(home, reference))
+            for level in managed:
+                given = self._task.given.get(level)
+                made[level].append(
+                    alone[-1] if given is None else given[self._community.members[place]]
+                )
+            if Level.BASELINE in levels:
+                made[Level.BASELINE].append(self._unmanaged_plan(reference))
             self._planned()
         self.plans = {level: tuple(plans) for level, plans in made.items()}
-        net_kw = [[plan.net_kw for plan in self.plans[level]] for level in self._task.levels]
-        return PPlans(self._community.name, self._community.members, np.array(net_kw))
+        return self._told(alone, in_market=managed not in ([], [Level.UC1]))
+
+    def answer(self, request: MemberRequest) -> MemberOffers | None:
+        """Let the homes asked answer their aggregator; None before they have planned."""
+        self.messages += len(request.asked)
+        return None if self._negotiator is None else self._negotiator.answer(request)
+
+    def order(self, order: MemberOrder) -> None:
+        """Take the plans that a market has ended with, for its level and those that follow."""
+        if self._negotiator is None:
+            return
+        self._negotiator.order(order)
+        later = [level for level in self._task.levels if level in NEGOTIATED]
+        if order.level is Level.UC3:
+            later = [Level.UC3]
+        agreed = self._negotiator.plans(NEGOTIATED[order.level])
+        self.plans = {**self.plans, **dict.fromkeys(later, agreed)}
 
     def confirm(self, confirmation: Confirmation) -> None:
         """Take the aggregator's word: the levels it admitted are carried out."""
@@ -111,11 +148,31 @@ class EnergyBoxes:
         """Setpoints of one PTU."""
         return Setpoints(self._schedule[:, :, ptu])
 
-    def _plan_home(self, level: Level, home: Home, reference: ReferenceDay) -> HomePlan:
+    def _told(self, alone: Sequence[HomePlan], *, in_market: bool) -> PPlans:
+        """What the aggregator is told; in a market, of the devices and of the bills alone too."""
+        task, community = self._task, self._community
+        net_kw = np.array([[plan.net_kw for plan in self.plans[level]] for level in task.levels])
+        if not in_market:
+            return PPlans(community.name, community.members, net_kw)
+        members = [
+            market_member(home, reference, plan, task.tariff, task.horizon)
+            for home, reference, plan in zip(self._homes, self._references, alone, strict=True)
+        ]
+        self._negotiator = Negotiator(community.name, members, task.tariff, task.horizon)
+        return PPlans(
+            community.name,
+            community.members,
+            net_kw,
+            alone_eur=np.array([plan.cost_eur for plan in alone]),
+            declaration=self._negotiator.declare(),
+        )
+
+    def _unmanaged_plan(self, reference: ReferenceDay) -> HomePlan:
+        cost_eur = float(self._task.tariff.cost_eur(reference.net_kw, self._task.horizon))
+        return HomePlan(reference.net_kw, cost_eur=cost_eur)
+
+    def _plan_alone(self, home: Home, reference: ReferenceDay) -> HomePlan:
         task = self._task
-        if level is Level.BASELINE:
-            cost_eur = float(task.tariff.cost_eur(reference.net_kw, task.horizon))
-            return HomePlan(reference.net_kw, cost_eur=cost_eur)
         keyed = (task.seed, task.substation, home.name, "ties")
 
         def make() -> HomePlan:

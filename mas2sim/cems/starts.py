@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mas2sim.cems.components import Choice
-from mas2sim.cems.storage_path import StorageDay, compiled
+from mas2sim.cems.storage_path import StorageDay
 from mas2sim.domain.arrays import BoolArray, FloatArray, IntArray
+from mas2sim.domain.machine_code import compiled
 
 
 class Cycles(NamedTuple):

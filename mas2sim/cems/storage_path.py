@@ -19,32 +19,17 @@ planned.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from mas2sim.domain.arrays import FloatArray, IntArray, freeze_fields
 from mas2sim.domain.errors import ConfigurationError, Fault
+from mas2sim.domain.machine_code import compiled
 
 ENERGY_TOLERANCE_KWH = 1e-9
 """What rounding may add up to over a day; a storage that misses its bounds by less is feasible."""
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def compiled(function: Function) -> Function:
-    """Compile on the first call, and keep the machine code on disk where a folder can be written.
-
-    The folder is NUMBA_CACHE_DIR, else beside this file, else the user's own.
-    """
-    try:
-        machine_code = numba.njit(cache=True, error_model="numpy")(function)
-    except RuntimeError:  # numba found no folder it may write to
-        machine_code = numba.njit(error_model="numpy")(function)
-    return cast("Function", machine_code)
 
 
 class StorageDay(NamedTuple):
@@ -102,8 +87,8 @@ def walk(
         Energy by which it misses them: > 0 too little, < 0 too much. [kWh]
     """
     steps = len(begin)
-    # A step adds at most as many pieces as a row holds; cutting a piece never makes two.
-    size = width.shape[0] * width.shape[1]
+    # Cutting a piece never makes two.
+    size = count.sum()
     cost = np.empty(size)
     liking = np.empty(size)
     length = np.empty(size)

@@ -65,6 +65,11 @@ class ScheduledSimulator(mosaik_api_v3.Simulator, ABC):
     def act(self, time: int, entity: str, inbox: Inbox) -> Mapping[str, Any]:
         """Carry out one entity's step and return the attributes that change."""
 
+    def act_together(self, time: int) -> Mapping[str, Mapping[str, Any]]:
+        """What entities do once all have acted: attributes that change, by entity."""
+        del time
+        return {}
+
     def init(self, sid: str, time_resolution: float = 1.0, **_: Any) -> Any:
         """Return the description of the simulator."""
         del sid, time_resolution
@@ -82,7 +87,9 @@ class ScheduledSimulator(mosaik_api_v3.Simulator, ABC):
         if time in self._times:
             began = thread_time()
             for entity, outputs in self._outputs.items():
-                outputs.update(self.act(time, entity, _by_sender(inputs.get(entity, {}))))
+                outputs.update(self.act(time, entity, by_sender(inputs.get(entity, {}))))
+            for entity, changes in self.act_together(time).items():
+                self._outputs[entity].update(changes)
             self._stepped += 1
             self.busy_s += thread_time() - began
         following = bisect_right(self._times, time)
@@ -102,7 +109,7 @@ NOTHING = "nothing yet"
 """What a delayed link carries before its first message: mosaik does not take None for that."""
 
 
-def _by_sender(inputs: Mapping[str, Mapping[str, Any]]) -> Inbox:
+def by_sender(inputs: Mapping[str, Mapping[str, Any]]) -> Inbox:
     """Name senders by their entity alone, and leave out those that have sent nothing.
 
     ``"cems-0.community_1"`` becomes ``"community_1"``.

@@ -1,4 +1,4 @@
-"""The six simulators of a case: energy boxes, homes, aggregators, DSO, grid, recorder.
+"""The simulators that do not negotiate: homes, grid, recorder.
 
 Each is a few lines around an agent: which message is due at which gate, and nothing else.
 """
@@ -6,19 +6,20 @@ Each is a few lines around an agent: which message is due at which gate, and not
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from mas2sim.cems import EnergyBoxes
 from mas2sim.cosim.scheduled import Inbox, ScheduledSimulator, only
 from mas2sim.domain.arrays import FloatArray, frozen
 from mas2sim.domain.community import Community
 from mas2sim.domain.grid_state import GridState, PowerFlow
 from mas2sim.domain.horizon import Horizon
-from mas2sim.domain.plan import Measurements, Setpoints
+from mas2sim.domain.plan import DPrognosis, Measurements, Setpoints
 from mas2sim.domain.plant import Plant
-from mas2sim.market import Aggregator, Dso, Timetable
+from mas2sim.market import Timetable
+from mas2sim.market.dso_payment import fair_shares
 
 
 def delivery_times(timetable: Timetable, horizon: Horizon) -> list[int]:
@@ -26,55 +27,44 @@ def delivery_times(timetable: Timetable, horizon: Horizon) -> list[int]:
     return [timetable.operate_s + ptu * horizon.ptu_seconds for ptu in range(horizon.ptus)]
 
 
-class CemsSimulator(ScheduledSimulator):
-    """Energy boxes: plan at the gate, take the confirmation, command through day D."""
-
-    def __init__(
-        self, boxes: Mapping[str, EnergyBoxes], timetable: Timetable, horizon: Horizon
-    ) -> None:
-        gates = [timetable.plan_s, timetable.confirm_s]
-        super().__init__(
-            "EnergyBoxes",
-            ["p_plans", "confirmation", "day_before", "setpoints"],
-            list(boxes),
-            gates + delivery_times(timetable, horizon),
-        )
-        self._boxes, self._timetable, self._horizon = boxes, timetable, horizon
-
-    def act(self, time: int, entity: str, inbox: Inbox) -> Mapping[str, Any]:
-        """Plan, confirm or command."""
-        boxes = self._boxes[entity]
-        if time == self._timetable.plan_s:
-            return {"p_plans": boxes.plan()}
-        if time == self._timetable.confirm_s:
-            confirmation = only(inbox, "confirmation")
-            if confirmation is not None:
-                boxes.confirm(confirmation)
-            return {"day_before": boxes.schedule}
-        ptu = (time - self._timetable.operate_s) // self._horizon.ptu_seconds
-        return {"setpoints": boxes.setpoints(ptu)}
-
-
 class HomesSimulator(ScheduledSimulator):
-    """Plants: follow setpoints through day D, then hand over the metered day."""
+    """Plants: follow setpoints through day D, then hand over the metered day.
+
+    Where the DSO has to limit connections, each gives up its share of what flows beyond: what the
+    plants drew is metered, what the grid sees is less.
+    """
 
     def __init__(
         self, plants: Mapping[str, Plant], levels: int, timetable: Timetable, horizon: Horizon
     ) -> None:
         super().__init__(
             "Homes",
-            ["day_before", "setpoints", "stored_start_kwh", "measurements", "metered_kw"],
+            [
+                "day_before",
+                "setpoints",
+                "validated",
+                "stored_start_kwh",
+                "measurements",
+                "metered_kw",
+                "curtailed_kw",
+            ],
             list(plants),
             [*delivery_times(timetable, horizon), timetable.settle_s],
         )
         self._plants, self._levels = plants, levels
         self._timetable, self._horizon = timetable, horizon
-        self._metered: dict[str, list[FloatArray]] = {name: [] for name in plants}
+        self._drawn: dict[str, list[FloatArray]] = {name: [] for name in plants}
+        self._curtailed: dict[str, list[FloatArray]] = {name: [] for name in plants}
+        self._measured: dict[str, Measurements] = {}
+        self._validated: DPrognosis | None = None
 
     def act(self, time: int, entity: str, inbox: Inbox) -> Mapping[str, Any]:
         """Step through a PTU, or hand over the metered day."""
         if time == self._timetable.settle_s:
-            return {"metered_kw": frozen(np.stack(self._metered[entity], axis=-1))}
+            return {
+                "metered_kw": frozen(np.stack(self._drawn[entity], axis=-1)),
+                "curtailed_kw": frozen(np.stack(self._curtailed[entity], axis=-1)),
+            }
         plant = self._plants[entity]
         unmanaged = np.full((self._levels, len(plant.devices)), np.nan)
         changes: dict[str, Any] = {}
@@ -83,47 +73,44 @@ class HomesSimulator(ScheduledSimulator):
             if day_before is None:
                 day_before = np.repeat(unmanaged[:, :, None], self._horizon.ptus, axis=2)
             changes["stored_start_kwh"] = plant.run_in(day_before)
+        self._validated = only(inbox, "validated")
         setpoints = only(inbox, "setpoints")
-        ptu = (time - self._timetable.operate_s) // self._horizon.ptu_seconds
-        measured = plant.step(ptu, Setpoints(unmanaged) if setpoints is None else setpoints)
-        self._metered[entity].append(measured.p_kw)
-        return {**changes, "measurements": measured}
+        measured = plant.step(self._ptu(time), setpoints or Setpoints(unmanaged))
+        self._drawn[entity].append(measured.p_kw)
+        self._measured[entity] = measured
+        return changes
 
+    def act_together(self, time: int) -> Mapping[str, Mapping[str, Any]]:
+        """Limit connections where the DSO has to, and say what the grid sees."""
+        if time == self._timetable.settle_s:
+            return {}
+        curtailed = self._curtailed_kw(self._ptu(time))
+        first = 0
+        seen: dict[str, Mapping[str, Any]] = {}
+        for entity, measured in self._measured.items():
+            last = first + measured.p_kw.shape[1]
+            taken_kw = curtailed[:, first:last]
+            first = last
+            self._curtailed[entity].append(taken_kw)
+            if taken_kw.any():
+                measured = replace(measured, p_kw=measured.p_kw - taken_kw)
+            seen[entity] = {"measurements": measured}
+        return seen
 
-class AggregatorSimulator(ScheduledSimulator):
-    """Aggregators: one A-plan, one confirmation, one settlement each."""
+    def _ptu(self, time: int) -> int:
+        return (time - self._timetable.operate_s) // self._horizon.ptu_seconds
 
-    def __init__(self, aggregators: Mapping[str, Aggregator], timetable: Timetable) -> None:
-        super().__init__(
-            "Aggregator",
-            ["p_plans", "a_plan", "d_prognosis", "confirmation", "metered_kw", "settlement"],
-            list(aggregators),
-            [timetable.plan_s, timetable.validate_s, timetable.settle_s],
-        )
-        self._aggregators, self._timetable = aggregators, timetable
-
-    def act(self, time: int, entity: str, inbox: Inbox) -> Mapping[str, Any]:
-        """Plan, validate or settle; a message that comes after its gate is not read any more."""
-        aggregator = self._aggregators[entity]
-        if time == self._timetable.plan_s:
-            return {"a_plan": aggregator.plan(only(inbox, "p_plans"))}
-        if time == self._timetable.validate_s:
-            return {"confirmation": aggregator.validate(only(inbox, "d_prognosis"))}
-        metered_kw = only(inbox, "metered_kw")
-        return {} if metered_kw is None else {"settlement": aggregator.settle(metered_kw)}
-
-
-class DsoSimulator(ScheduledSimulator):
-    """The DSO: one prognosis for its congestion point."""
-
-    def __init__(self, name: str, dso: Dso, timetable: Timetable) -> None:
-        super().__init__("Dso", ["a_plan", "d_prognosis"], [name], [timetable.plan_s])
-        self._dso = dso
-
-    def act(self, time: int, entity: str, inbox: Inbox) -> Mapping[str, Any]:
-        """Prognose."""
-        del time, entity
-        return {"d_prognosis": self._dso.prognose(inbox.get("a_plan", {}))}
+    def _curtailed_kw(self, ptu: int) -> FloatArray:
+        """What each connection gives up, shape (level, home in the order of entities)."""
+        drawn_kw = np.concatenate([each.p_kw for each in self._measured.values()], axis=1)
+        curtailed_kw = np.zeros_like(drawn_kw)
+        wanted = self._validated
+        if wanted is not None and len(wanted.curtailment_kw):
+            for level, excess_kw in enumerate(wanted.curtailment_kw[:, ptu]):
+                if excess_kw:
+                    shares = fair_shares(drawn_kw[level][:, None], np.array([excess_kw]))
+                    curtailed_kw[level] = shares.curtailed_kw[:, 0]
+        return curtailed_kw
 
 
 class GridSimulator(ScheduledSimulator):
@@ -174,23 +161,29 @@ class Recorder(ScheduledSimulator):
             "Recorder",
             [
                 "a_plan",
-                "d_prognosis",
+                "validated",
                 "stored_start_kwh",
                 "measurements",
+                "curtailed_kw",
                 "grid_states",
                 "settlement",
             ],
             [name],
-            [timetable.plan_s, *delivery_times(timetable, horizon), timetable.settle_s],
+            [
+                timetable.plan_s,
+                timetable.validate_s,
+                *delivery_times(timetable, horizon),
+                timetable.settle_s,
+            ],
         )
-        self._settle_s, self._plan_s = timetable.settle_s, timetable.plan_s
+        self._settle_s, self._operate_s = timetable.settle_s, timetable.operate_s
         self.measurements: list[Mapping[str, Measurements]] = []
         self.messages: dict[str, Mapping[str, Any]] = {}
 
     def act(self, time: int, entity: str, inbox: Inbox) -> Mapping[str, Any]:
         """Record."""
         del entity
-        if self._plan_s < time < self._settle_s:
+        if self._operate_s <= time < self._settle_s:
             self.measurements.append(inbox["measurements"])
         self.messages.update(
             (attribute, values)

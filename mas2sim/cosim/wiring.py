@@ -22,6 +22,8 @@ class Link:
         Gates that pass before the message arrives; 0 is the same instant.
     without : tuple of str
         Entities whose messages are lost on the way: what a study of failures cuts.
+    weak : bool
+        Whether the message is read one sub-step later: the link that closes a same-time loop.
     """
 
     source: str
@@ -29,26 +31,38 @@ class Link:
     attribute: str
     delay_gates: int = 0
     without: tuple[str, ...] = ()
+    weak: bool = False
 
 
 LINKS = (
     # Plan: P-plans to the own aggregator only, sums beyond it.
     Link("cems", "aggregator", "p_plans"),
+    # Within a community: what an aggregator asks is read in the next sub-step and answered there.
+    Link("aggregator", "cems", "member_request", weak=True),
+    Link("cems", "aggregator", "member_offers"),
+    Link("aggregator", "cems", "member_order", weak=True),
     Link("aggregator", "dso", "a_plan"),
     # Validate: the finding comes back one gate later, and reaches the homes one gate after that.
     Link("dso", "aggregator", "d_prognosis", 1),
+    # Between the DSO and all aggregators: one round is one sub-step of the outer circle.
+    Link("dso", "aggregator", "flex_request", weak=True),
+    Link("aggregator", "dso", "flex_offer"),
+    Link("dso", "aggregator", "flex_order", weak=True),
     Link("aggregator", "cems", "confirmation", 1),
     # Operate: setpoints down, measurements up.
     Link("cems", "homes", "day_before"),
     Link("cems", "homes", "setpoints"),
+    Link("dso", "homes", "validated", 1),
     Link("homes", "grid", "measurements"),
     # Settle.
     Link("homes", "aggregator", "metered_kw"),
+    Link("homes", "aggregator", "curtailed_kw"),
     # For the record.
     Link("aggregator", "recorder", "a_plan"),
-    Link("dso", "recorder", "d_prognosis"),
+    Link("dso", "recorder", "validated"),
     Link("homes", "recorder", "stored_start_kwh"),
     Link("homes", "recorder", "measurements"),
+    Link("homes", "recorder", "curtailed_kw"),
     Link("grid", "recorder", "grid_states"),
     Link("aggregator", "recorder", "settlement"),
 )
@@ -59,14 +73,16 @@ def connect(
 ) -> None:
     """Connect the entities of a mosaik world as the table says; gates are `gate_s` apart."""
     for link in links:
-        shift = {}
+        shift: dict[str, Any] = {}
+        if link.weak:
+            shift["weak"] = True
         if link.delay_gates:
-            shift = {
-                "time_shifted": link.delay_gates * gate_s,
-                "initial_data": {link.attribute: NOTHING},
-            }
+            shift["time_shifted"] = link.delay_gates * gate_s
         sources = [source for source in entities[link.source] if source.eid not in link.without]
         for source, target in _pairs(sources, entities[link.target]):
+            # What wakes its reader needs no first value: nobody looks for it before it comes.
+            if shift and not target.triggered_by(link.attribute):
+                shift["initial_data"] = {link.attribute: NOTHING}
             world.connect(source, target, link.attribute, **shift)
 
 

@@ -17,15 +17,11 @@ from mosaik.proxies import LocalProxy
 from mosaik.starters import Starter
 
 from mas2sim.cems import EnergyBoxes, PlanCache, PlanningTask
+from mas2sim.cosim.central import CentralPlan, central_plan
+from mas2sim.cosim.market_simulators import AggregatorSimulator, CemsSimulator, DsoSimulator
+from mas2sim.cosim.negotiating import SUB_STEPS, keep_listening, start_in_circles
 from mas2sim.cosim.scheduled import ScheduledSimulator
-from mas2sim.cosim.simulators import (
-    AggregatorSimulator,
-    CemsSimulator,
-    DsoSimulator,
-    GridSimulator,
-    HomesSimulator,
-    Recorder,
-)
+from mas2sim.cosim.simulators import GridSimulator, HomesSimulator, Recorder
 from mas2sim.cosim.wiring import LINKS, Link, connect
 from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.community import Community
@@ -37,9 +33,17 @@ from mas2sim.domain.limits import GridLimits
 from mas2sim.domain.plan import TieRule
 from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
-from mas2sim.market import Aggregator, Dso, Timetable
+from mas2sim.market import (
+    Aggregator,
+    AggregatorTerms,
+    Dso,
+    DsoTerms,
+    MarketTerms,
+    PointLimits,
+    Timetable,
+)
 from mas2sim.plant import SimulatedBlock, reference_days
-from mas2sim.results.record import CaseRecord
+from mas2sim.results.record import CaseRecord, MarketRecord
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage, what is done and what there is to do."""
@@ -64,6 +68,7 @@ class CaseSetup:
     seed: int
     substation: int
     timetable: Timetable = field(default_factory=Timetable)
+    market: MarketTerms = field(default_factory=MarketTerms)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,12 +103,13 @@ def run_world(
         Plans shared with other cases of this process; the result is the same without it.
     """
     references = reference_days(setup.homes, setup.horizon)
-    boxes = _energy_boxes(setup, references, progress, cache)
+    central = _central(setup, references, progress)
+    boxes = _energy_boxes(setup, references, central, progress, cache)
     aggregators = {
-        community.name: Aggregator(community, setup.tariff, setup.horizon, levels=len(setup.levels))
+        community.name: Aggregator(community, setup.tariff, setup.horizon, _aggregator_terms(setup))
         for community in setup.communities
     }
-    dso = Dso(setup.flow.layout.name, setup.limits, (len(setup.levels), setup.horizon.ptus))
+    dso = Dso(_dso_terms(setup), setup.horizon)
     plants = {
         community.name: SimulatedBlock(
             [setup.homes[member] for member in community.members],
@@ -129,14 +135,105 @@ def run_world(
         + sum(aggregator.messages for aggregator in aggregators.values())
         + sum(block.messages for block in boxes.values())
     )
-    return WorldRun(_record(setup, plants, boxes, recorder, messages), mosaik_s)
+    markets = _markets(setup, aggregators, dso, central)
+    return WorldRun(_record(setup, plants, boxes, recorder, messages, markets, dso), mosaik_s)
+
+
+def _central(setup: CaseSetup, references: Sequence[Any], progress: Progress) -> CentralPlan | None:
+    """Plans of the level `central`; its gap is a share of what imports cost unmanaged."""
+    if Level.CENTRAL not in setup.levels:
+        return None
+    progress("solve the centralised benchmark", 0, 1)
+    drawn_kw = np.maximum([reference.net_kw for reference in references], 0.0)
+    payments_eur = float((drawn_kw * setup.tariff.import_eur_per_kwh).sum())
+    return central_plan(
+        setup.homes,
+        references,
+        setup.communities,
+        setup.tariff,
+        setup.horizon,
+        setup.limits,
+        setup.market,
+        payments_eur * setup.horizon.ptu_hours,
+    )
+
+
+def _aggregator_terms(setup: CaseSetup) -> AggregatorTerms:
+    return AggregatorTerms(
+        levels=setup.levels,
+        seed=setup.seed,
+        substation=setup.substation,
+        market=setup.market.local,
+        split=setup.market.split,
+        curtailment_factor=setup.market.curtailment_factor,
+    )
+
+
+def _dso_terms(setup: CaseSetup) -> DsoTerms:
+    ptus, tariff = setup.horizon.ptus, setup.tariff
+    limits = PointLimits(
+        points=(setup.flow.layout.name,),
+        lower_kw=np.full((1, ptus), -setup.limits.transformer_export_kw),
+        upper_kw=np.full((1, ptus), setup.limits.transformer_import_kw),
+        other_kw=np.zeros((1, ptus)),
+    )
+    return DsoTerms(
+        levels=setup.levels,
+        limits=limits,
+        spread_eur_per_kwh=float((tariff.import_eur_per_kwh - tariff.export_eur_per_kwh).max()),
+        seed=setup.seed,
+        substation=setup.substation,
+        market=setup.market.congestion,
+    )
+
+
+def _markets(
+    setup: CaseSetup,
+    aggregators: Mapping[str, Aggregator],
+    dso: Dso,
+    central: CentralPlan | None,
+) -> dict[Level, MarketRecord]:
+    """What the markets of each level came to, over all communities."""
+    markets: dict[Level, MarketRecord] = {}
+    outcomes = [each.outcome for each in aggregators.values() if each.outcome is not None]
+    events = tuple(event for each in aggregators.values() for event in each.events)
+    if outcomes and Level.UC2 in setup.levels:
+        markets[Level.UC2] = MarketRecord(
+            bound_eur=sum(each.bound_eur for each in outcomes),
+            rounds=max(each.rounds for each in outcomes),
+            messages=sum(each.messages for each in outcomes),
+            events=events,
+        )
+    if Level.UC3 in setup.levels and outcomes:
+        bought = dso.outcome
+        markets[Level.UC3] = MarketRecord(
+            bound_eur=sum(each.bound_eur for each in outcomes) if not bought else bought.bound_eur,
+            rounds=bought.rounds if bought else 0,
+            messages=sum(each.messages for each in aggregators.values()),
+            events=events,
+            insufficient_kwh=bought.insufficient_kwh if bought else 0.0,
+        )
+    if central is not None:
+        markets[Level.CENTRAL] = MarketRecord(bound_eur=central.bound_eur, outcome=central.outcome)
+    return markets
 
 
 def _energy_boxes(
-    setup: CaseSetup, references: Sequence[Any], progress: Progress, cache: PlanCache | None
+    setup: CaseSetup,
+    references: Sequence[Any],
+    central: CentralPlan | None,
+    progress: Progress,
+    cache: PlanCache | None,
 ) -> dict[str, EnergyBoxes]:
     task = PlanningTask(
-        setup.levels, setup.tariff, setup.horizon, setup.ties, setup.seed, setup.substation, cache
+        setup.levels,
+        setup.tariff,
+        setup.horizon,
+        setup.ties,
+        setup.seed,
+        setup.substation,
+        cache,
+        {} if central is None else {Level.CENTRAL: central.plans},
     )
     done = 0
 
@@ -184,15 +281,19 @@ def _run(
     loop = asyncio.new_event_loop()
     with (
         mosaik.World(
-            skip_greetings=True, configure_logging=False, cache=False, asyncio_loop=loop
+            skip_greetings=True,
+            configure_logging=False,
+            cache=False,
+            max_loop_iterations=SUB_STEPS,
+            asyncio_loop=loop,
         ) as world,
         _ending_tasks(loop),
     ):
-        entities = {}
-        for name, simulator in simulators.items():
-            factory = world.start(_Ready(simulator), name)
-            entities[name] = simulator.create_all(factory)
+        starters = {name: _Ready(simulator) for name, simulator in simulators.items()}
+        factories = start_in_circles(world, starters)
+        entities = {name: each.create_all(factories[name]) for name, each in simulators.items()}
         connect(world, entities, links, gate_s=timetable.gate_s)
+        keep_listening(world, entities)
         world.run(until=timetable.settle_s + 1, print_progress=False)
         unfinished = [name for name, simulator in simulators.items() if not simulator.finished]
         if unfinished:
@@ -227,6 +328,8 @@ def _record(
     boxes: Mapping[str, EnergyBoxes],
     recorder: Recorder,
     messages: int,
+    markets: Mapping[Level, MarketRecord],
+    dso: Dso,
 ) -> CaseRecord:
     """Put what the recorder gathered by community into the order of homes and devices."""
     order = [member for community in setup.communities for member in community.members]
@@ -254,7 +357,12 @@ def _record(
     missing = np.full((len(setup.levels), setup.horizon.ptus), np.nan)
     a_plans = [heard["a_plan"].get(community.name) for community in setup.communities]
     settlements = [heard["settlement"][community.name] for community in setup.communities]
-    prognosis = heard["d_prognosis"][setup.flow.layout.name]
+    prognosis = heard["validated"][setup.flow.layout.name]
+
+    def per_community(name: str) -> FloatArray:
+        """Shape (level, community)."""
+        return np.stack([getattr(each, name) for each in settlements], axis=1)
+
     plans = {
         level: tuple(
             np.array(
@@ -296,4 +404,13 @@ def _record(
         outdoor_c=setup.outdoor_c,
         clearness=setup.clearness,
         messages=messages,
+        curtailed_kw=np.concatenate(
+            [heard["curtailed_kw"][community.name] for community in setup.communities], axis=1
+        )[:, by_home],
+        dso_eur=per_community("dso_eur"),
+        service_eur=per_community("service_eur"),
+        shortfall_eur=per_community("shortfall_eur"),
+        local_kwh=per_community("local_kwh"),
+        markets=markets,
+        congestion=dso.outcome,
     )

@@ -11,6 +11,9 @@ from mas2sim.domain.arrays import BoolArray, FloatArray
 SERVICE = "service"
 """Kind of the branches that have the wires of the homes behind them and no more."""
 
+TRANSFORMER = "transformer"
+"""Kind of the branches whose far side is where feeders begin."""
+
 ALL_PHASES = "abc"
 
 
@@ -84,6 +87,66 @@ class GridLayout:
             if found:
                 phases.update(dict.fromkeys(tail, "".join(sorted(found))))
         return tuple(phases[bus.name] for bus in self.buses)
+
+    @property
+    def feeder_heads(self) -> dict[str, tuple[int, ...]]:
+        """Indices of the branches with which each feeder begins, in the order of branches.
+
+        A feeder is what lies behind a branch that leaves the low-voltage side of a transformer. It
+        has the name that this branch gives as its feeder, or else the branch's own. Where no branch
+        is a transformer, feeders leave the buses that no branch leads to.
+        """
+        first = self._first_branches()
+        heads: dict[str, tuple[int, ...]] = {}
+        for index, branch in enumerate(self.branches):
+            # Of two cables side by side both begin the feeder, though the way led over one.
+            outer = [bus for bus in (branch.from_bus, branch.to_bus) if bus in first]
+            if branch.kind != TRANSFORMER and len(outer) == 1:
+                feeder = self._feeder_name(first[outer[0]])
+                heads[feeder] = (*heads.get(feeder, ()), index)
+        return heads
+
+    @property
+    def feeder_homes(self) -> dict[str, tuple[int, ...]]:
+        """Homes on each feeder that has any, in the order of `feeder_heads`.
+
+        Where there are several ways, a home is on the feeder that reaches it over the fewest
+        branches. Homes right at a transformer's busbar are on no feeder, and so are homes to which
+        no branch leads from there.
+        """
+        first = self._first_branches()
+        homes: dict[str, tuple[int, ...]] = dict.fromkeys(self.feeder_heads, ())
+        for home, bus in enumerate(self.home_bus):
+            if bus in first:
+                homes[self._feeder_name(first[bus])] += (home,)
+        return {feeder: members for feeder, members in homes.items() if members}
+
+    def _feeder_name(self, head: int) -> str:
+        return self.branches[head].feeder or self.branches[head].name
+
+    def _roots(self) -> set[str]:
+        """Buses at which feeders begin."""
+        units = {branch.to_bus for branch in self.branches if branch.kind == TRANSFORMER}
+        ends = {branch.to_bus for branch in self.branches}
+        return units or {branch.from_bus for branch in self.branches} - ends
+
+    def _first_branches(self) -> dict[str, int]:
+        """Branch by which the shortest way to a bus leaves the roots, by the name of the bus."""
+        ways: dict[str, list[tuple[int, str]]] = {}
+        for index, branch in enumerate(self.branches):
+            if branch.kind != TRANSFORMER:
+                ways.setdefault(branch.from_bus, []).append((index, branch.to_bus))
+                ways.setdefault(branch.to_bus, []).append((index, branch.from_bus))
+        roots = self._roots()
+        first: dict[str, int] = {}
+        # The roots in the order of buses: a set's own order is not the same in every run.
+        queue = [bus.name for bus in self.buses if bus.name in roots]
+        for bus in queue:
+            for index, near in ways.get(bus, ()):
+                if near not in roots and near not in first:
+                    first[near] = first.get(bus, index)
+                    queue.append(near)
+        return first
 
     def _service_tails(self) -> list[set[str]]:
         """Sets of buses joined by services, each with another branch's end as its beginning."""

@@ -48,6 +48,9 @@ class Home:
         runs at 1.0.
     import_cap_kw, export_cap_kw : float
         Bounds that the household sets itself, or its contract sets, on its own net power.
+    joins_market : bool
+        Whether the household lets its plan be changed for others; a home that does not still plans
+        for itself and is a passive member of its community.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Home:
     power_factor: float = 0.97
     import_cap_kw: float = float("inf")
     export_cap_kw: float = float("inf")
+    joins_market: bool = True
 
     def __post_init__(self) -> None:
         freeze_fields(self, "base_kw")

@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+import numpy as np
+
 from mas2sim.domain.arrays import FloatArray, freeze_fields
+from mas2sim.domain.flexibility import Declaration
 from mas2sim.domain.limits import Regime
 
 
@@ -24,6 +27,8 @@ class PlanStatus(StrEnum):
     """Proven least cost."""
     BOUNDED = "bounded"
     """Feasible; the gap to the least cost is stated, not zero."""
+    AGREED = "agreed"
+    """Feasible, and what a market settled on: what it is worth is the community's affair."""
     INFEASIBLE = "infeasible"
     """The household's wishes cannot be met; the reason says which."""
 
@@ -93,15 +98,25 @@ class PPlans:
     members : tuple of int
         Index of each member home.
     net_kw : array, shape (level, member, ptu)
-        Expected net power; NaN rows are homes that sent no plan.
+        Expected net power; NaN rows are homes that sent no plan. At the levels that are negotiated
+        it is the plan that each home would follow alone.
+    alone_eur : array, shape (member), optional
+        What each home would pay alone (level `uc1`), without the standing charge: the most that
+        its aggregator may ask of it.
+    declaration : Declaration, optional
+        What the homes tell of their devices, where there is a market.
     """
 
     community: str
     members: tuple[int, ...]
     net_kw: FloatArray
+    alone_eur: FloatArray | None = None
+    declaration: Declaration | None = None
 
     def __post_init__(self) -> None:
         freeze_fields(self, "net_kw")
+        if self.alone_eur is not None:
+            freeze_fields(self, "alone_eur")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,14 +128,18 @@ class APlan:
     net_kw : array, shape (level, ptu)
     homes : int
         Number of homes summed.
+    at_points_kw : array, shape (point, ptu)
+        The plan for which the DSO may buy changes, at each of its congestion points, the
+        transformer first; empty where no such market is held.
     """
 
     community: str
     net_kw: FloatArray
     homes: int
+    at_points_kw: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
 
     def __post_init__(self) -> None:
-        freeze_fields(self, "net_kw")
+        freeze_fields(self, "net_kw", "at_points_kw")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,15 +153,19 @@ class DPrognosis:
     regimes : tuple of tuple of Regime, shape (level, ptu)
     accepted : mapping of str to bool
         Whether the A-plan of each community was received in time and admitted.
+    curtailment_kw : array, shape (level, ptu)
+        Import (negative: export) that the connections together have to give up in delivery, because
+        there was not enough flexibility to buy; empty for none.
     """
 
     congestion_point: str
     net_kw: FloatArray
     regimes: tuple[tuple[Regime, ...], ...]
     accepted: Mapping[str, bool]
+    curtailment_kw: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
 
     def __post_init__(self) -> None:
-        freeze_fields(self, "net_kw")
+        freeze_fields(self, "net_kw", "curtailment_kw")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,15 +178,26 @@ class Settlement:
         Each home's bill by its own tariff and meter.
     payment_eur : array, shape (level, member)
         What it pays in the end; differs from the bill where energy is traded in the community.
+    dso_eur : array, shape (level)
+        What the DSO pays the community for flexibility and for connections that it limited.
+    service_eur, shortfall_eur : array, shape (level)
+        What the aggregator keeps of the community's gain, and what it has to add.
+    local_kwh : array, shape (level)
+        Energy traded within the community.
     """
 
     community: str
     members: tuple[int, ...]
     bill_eur: FloatArray
     payment_eur: FloatArray
+    dso_eur: FloatArray
+    service_eur: FloatArray
+    shortfall_eur: FloatArray
+    local_kwh: FloatArray
 
     def __post_init__(self) -> None:
-        freeze_fields(self, "bill_eur", "payment_eur")
+        freeze_fields(self, "bill_eur", "payment_eur", "dso_eur")
+        freeze_fields(self, "service_eur", "shortfall_eur", "local_kwh")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

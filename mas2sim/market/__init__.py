@@ -2,10 +2,30 @@
 
 A room of its own because negotiation must not know how messages travel: agents are state machines
 over gates and run without mosaik too. Devices and networks stay outside; messages are all they see.
+`central` is the benchmark that knows all; nothing of it is told to an agent.
 """
 
-from mas2sim.market.aggregator import Aggregator
-from mas2sim.market.dso import Dso
+from mas2sim.market.aggregator import Aggregator, AggregatorTerms
+from mas2sim.market.congestion import CongestionOutcome, CongestionTerms, LossWorth, PointLimits
+from mas2sim.market.dso import Dso, DsoTerms
+from mas2sim.market.local_market import LocalOutcome, LocalTerms
+from mas2sim.market.split import SplitRule, SplitTerms
+from mas2sim.market.terms import MarketTerms
 from mas2sim.market.timetable import Timetable
 
-__all__ = ["Aggregator", "Dso", "Timetable"]
+__all__ = [
+    "Aggregator",
+    "AggregatorTerms",
+    "CongestionOutcome",
+    "CongestionTerms",
+    "Dso",
+    "DsoTerms",
+    "LocalOutcome",
+    "LocalTerms",
+    "LossWorth",
+    "MarketTerms",
+    "PointLimits",
+    "SplitRule",
+    "SplitTerms",
+    "Timetable",
+]

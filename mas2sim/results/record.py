@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
 
 from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.community import Community
@@ -15,6 +18,34 @@ from mas2sim.domain.limits import GridLimits, Regime
 from mas2sim.domain.plan import HomePlan
 from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
+from mas2sim.market import CongestionOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class MarketRecord:
+    """What the markets of one level came to, over all communities.
+
+    Parameters
+    ----------
+    bound_eur : float
+        What the bills of all communities together cannot be below; NaN without a proof.
+    rounds : int
+        Rounds of the community that needed most, or of the DSO.
+    messages : int
+    events : tuple of str
+        Answers that could not be used.
+    outcome : str
+        How a search ended that was no market.
+    insufficient_kwh : float
+        Energy beyond the limits that is proven unavoidable.
+    """
+
+    bound_eur: float = float("nan")
+    rounds: int = 0
+    messages: int = 0
+    events: tuple[str, ...] = ()
+    outcome: str = ""
+    insufficient_kwh: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +81,14 @@ class CaseRecord:
         Air temperature, and irradiance over the clear sky's.
     messages : int
         Market messages sent.
+    curtailed_kw : array, shape (level, home, ptu)
+        What connections had to give up; `net_kw` is what was left.
+    dso_eur, service_eur, shortfall_eur, local_kwh : array, shape (level, community)
+        As in `Settlement`.
+    markets : mapping of Level to MarketRecord
+        For levels with a market or a benchmark.
+    congestion : CongestionOutcome or None
+        What the DSO asked for, was offered and took; None where it wanted nothing.
 
     Attributes
     ----------
@@ -82,6 +121,13 @@ class CaseRecord:
     outdoor_c: FloatArray
     clearness: FloatArray
     messages: int = 0
+    curtailed_kw: FloatArray = field(default_factory=lambda: np.zeros((0, 0, 0)))
+    dso_eur: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    service_eur: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    shortfall_eur: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    local_kwh: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    markets: Mapping[Level, MarketRecord] = field(default_factory=lambda: MappingProxyType({}))
+    congestion: CongestionOutcome | None = None
     device_values: tuple[FlexibleDevice, ...] = field(init=False)
 
     def __post_init__(self) -> None:

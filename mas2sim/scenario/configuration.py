@@ -22,7 +22,7 @@ from mas2sim.domain.typical_day import DayType, Level, Season, Weather
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
-AVAILABLE_LEVELS = (Level.BASELINE, Level.UC1)
+AVAILABLE_LEVELS = tuple(Level)
 OWNED = (
     "pv_percent",
     "ev_percent",

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import OptimizeResult, linprog
 
-from mas2sim.cems import storage_path
 from mas2sim.cems.storage_path import StorageTask, least_cost_path
 from mas2sim.domain.errors import ConfigurationError
+from mas2sim.domain.machine_code import compiled
 
 EUR = 1e-9
 """Costs are below 10 EUR and sums of fewer than 100 products."""
@@ -231,9 +231,9 @@ def test_without_a_folder_for_machine_code_it_compiles_anew(
             return refuse
         return genuine(*args, **options)
 
-    monkeypatch.setattr(storage_path.numba, "njit", nowhere_to_write)
+    monkeypatch.setattr(numba, "njit", nowhere_to_write)
 
-    assert storage_path.compiled(lambda x: x + 1)(1) == 2
+    assert compiled(lambda x: x + 1)(1) == 2
 
 
 FULL_BUFFERS = """

@@ -1,0 +1,41 @@
+"""How the markets of one substation are held: every setting of them in one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mas2sim.market.congestion import CongestionTerms
+from mas2sim.market.local_market import LocalTerms
+from mas2sim.market.split import SplitTerms
+
+
+@dataclass(frozen=True, slots=True)
+class MarketTerms:
+    """Terms of the local markets, of the congestion market and of the centralised benchmark.
+
+    Parameters
+    ----------
+    local : LocalTerms
+    split : SplitTerms
+        How members share what their community saves; its network fee is that of `local`.
+    congestion : CongestionTerms
+    loss_eur_per_kwh : float
+        What a kWh of losses is worth to the DSO when it buys flexibility; 0 buys none for losses.
+    watch_voltage : bool
+        Whether voltages beyond the band become limits of feeders.
+    curtailment_factor : float
+        Compensation for a limited connection as a multiple of the import price.
+    central_gap_percent : float
+        Gap at which the centralised benchmark stops, of the import payments under uc1.
+    central_limit_s : float
+        Time after which it stops whatever its gap; a status says so then.
+    """
+
+    local: LocalTerms = field(default_factory=LocalTerms)
+    split: SplitTerms = field(default_factory=SplitTerms)
+    congestion: CongestionTerms = field(default_factory=CongestionTerms)
+    loss_eur_per_kwh: float = 0.0
+    watch_voltage: bool = True
+    curtailment_factor: float = 1.0
+    central_gap_percent: float = 0.02
+    central_limit_s: float = float("inf")
