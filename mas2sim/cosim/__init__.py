@@ -6,7 +6,9 @@ mosaik's cost grows with simulators and links: homes and communities are entitie
 arrays. Levels are an axis of those arrays, so that one world lives the day at all levels.
 """
 
+from mas2sim.cosim.agent_terms import congestion_register
+from mas2sim.cosim.setup import CaseSetup
 from mas2sim.cosim.wiring import LINKS, Link
-from mas2sim.cosim.world import CaseSetup, WorldRun, run_world
+from mas2sim.cosim.world import WorldRun, run_world
 
-__all__ = ["LINKS", "CaseSetup", "Link", "WorldRun", "run_world"]
+__all__ = ["LINKS", "CaseSetup", "Link", "WorldRun", "congestion_register", "run_world"]

@@ -23,6 +23,7 @@ from mas2sim.domain.tariff import Tariff
 from mas2sim.market import MarketTerms
 from mas2sim.market.central import (
     CentralProblem,
+    CentralSolution,
     CongestionPoint,
     Outcome,
     least_shortfall,
@@ -97,23 +98,29 @@ def central_plan(
 
     nothing = np.zeros(horizon.ptus)
     shortfall_kw = nothing
-    settings = {
-        "relative_gap": terms.central_gap_percent / 100.0,
-        "import_payments_eur": import_payments_eur,
-        "time_limit_s": terms.central_limit_s,
-    }
-    found = solve_central(problem(nothing), **settings)
+
+    def solve(shortfall_kw: FloatArray) -> CentralSolution:
+        return solve_central(
+            problem(shortfall_kw),
+            relative_gap=terms.central_gap_percent / 100.0,
+            import_payments_eur=import_payments_eur,
+            time_limit_s=terms.central_limit_s,
+        )
+
+    found = solve(nothing)
     if found.outcome is Outcome.INFEASIBLE:
         short = least_shortfall(problem(nothing))
         shortfall_kw = (short.above_kw - short.below_kw)[0]
         shortfall_kw = shortfall_kw + np.sign(shortfall_kw) * ROUNDING_KW
-        found = solve_central(problem(shortfall_kw), **settings)
+        found = solve(shortfall_kw)
     if not found.columns:
-        plans = tuple(
+        unmanaged = tuple(
             HomePlan(reference.net_kw, status=PlanStatus.BOUNDED, reason=found.outcome.value)
             for reference in references
         )
-        return CentralPlan(plans, float("nan"), found.bound_eur, found.outcome.value, shortfall_kw)
+        return CentralPlan(
+            unmanaged, float("nan"), found.bound_eur, found.outcome.value, shortfall_kw
+        )
     plans = []
     for each, reference, program, columns in zip(
         wished, references, programs, found.columns, strict=True

@@ -92,9 +92,8 @@ class HomesSimulator(ScheduledSimulator):
             taken_kw = curtailed[:, first:last]
             first = last
             self._curtailed[entity].append(taken_kw)
-            if taken_kw.any():
-                measured = replace(measured, p_kw=measured.p_kw - taken_kw)
-            seen[entity] = {"measurements": measured}
+            left = replace(measured, p_kw=measured.p_kw - taken_kw) if taken_kw.any() else measured
+            seen[entity] = {"measurements": left}
         return seen
 
     def _ptu(self, time: int) -> int:

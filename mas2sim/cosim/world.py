@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import thread_time
 from typing import Any
 
@@ -17,29 +17,25 @@ from mosaik.proxies import LocalProxy
 from mosaik.starters import Starter
 
 from mas2sim.cems import EnergyBoxes, PlanCache, PlanningTask
+from mas2sim.cosim.agent_terms import (
+    aggregator_terms,
+    congestion_register,
+    dso_terms,
+    market_records,
+)
 from mas2sim.cosim.central import CentralPlan, central_plan
 from mas2sim.cosim.market_simulators import AggregatorSimulator, CemsSimulator, DsoSimulator
 from mas2sim.cosim.negotiating import SUB_STEPS, keep_listening, start_in_circles
 from mas2sim.cosim.scheduled import ScheduledSimulator
+from mas2sim.cosim.setup import CaseSetup
 from mas2sim.cosim.simulators import GridSimulator, HomesSimulator, Recorder
 from mas2sim.cosim.wiring import LINKS, Link, connect
 from mas2sim.domain.arrays import FloatArray
-from mas2sim.domain.community import Community
 from mas2sim.domain.errors import Mas2simError
-from mas2sim.domain.grid_state import PowerFlow
-from mas2sim.domain.home import Home
-from mas2sim.domain.horizon import Horizon
-from mas2sim.domain.limits import GridLimits
-from mas2sim.domain.plan import TieRule
-from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
 from mas2sim.market import (
     Aggregator,
-    AggregatorTerms,
     Dso,
-    DsoTerms,
-    MarketTerms,
-    PointLimits,
     Timetable,
 )
 from mas2sim.plant import SimulatedBlock, reference_days
@@ -47,28 +43,6 @@ from mas2sim.results.record import CaseRecord, MarketRecord
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage, what is done and what there is to do."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CaseSetup:
-    """Everything a world is built from; the fields are those of `CaseRecord`."""
-
-    axes: Mapping[str, str | int]
-    date: str
-    levels: tuple[Level, ...]
-    horizon: Horizon
-    tariff: Tariff
-    limits: GridLimits
-    flow: PowerFlow
-    homes: tuple[Home, ...]
-    communities: tuple[Community, ...]
-    outdoor_c: FloatArray
-    clearness: FloatArray
-    ties: TieRule
-    seed: int
-    substation: int
-    timetable: Timetable = field(default_factory=Timetable)
-    market: MarketTerms = field(default_factory=MarketTerms)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,11 +79,14 @@ def run_world(
     references = reference_days(setup.homes, setup.horizon)
     central = _central(setup, references, progress)
     boxes = _energy_boxes(setup, references, central, progress, cache)
+    register = congestion_register(setup)
     aggregators = {
-        community.name: Aggregator(community, setup.tariff, setup.horizon, _aggregator_terms(setup))
+        community.name: Aggregator(
+            community, setup.tariff, setup.horizon, aggregator_terms(setup, community, register)
+        )
         for community in setup.communities
     }
-    dso = Dso(_dso_terms(setup), setup.horizon)
+    dso = Dso(dso_terms(setup, register), setup.horizon)
     plants = {
         community.name: SimulatedBlock(
             [setup.homes[member] for member in community.members],
@@ -135,7 +112,7 @@ def run_world(
         + sum(aggregator.messages for aggregator in aggregators.values())
         + sum(block.messages for block in boxes.values())
     )
-    markets = _markets(setup, aggregators, dso, central)
+    markets = market_records(setup, aggregators, dso, central)
     return WorldRun(_record(setup, plants, boxes, recorder, messages, markets, dso), mosaik_s)
 
 
@@ -156,66 +133,6 @@ def _central(setup: CaseSetup, references: Sequence[Any], progress: Progress) ->
         setup.market,
         payments_eur * setup.horizon.ptu_hours,
     )
-
-
-def _aggregator_terms(setup: CaseSetup) -> AggregatorTerms:
-    return AggregatorTerms(
-        levels=setup.levels,
-        seed=setup.seed,
-        substation=setup.substation,
-        market=setup.market.local,
-        split=setup.market.split,
-        curtailment_factor=setup.market.curtailment_factor,
-    )
-
-
-def _dso_terms(setup: CaseSetup) -> DsoTerms:
-    ptus, tariff = setup.horizon.ptus, setup.tariff
-    limits = PointLimits(
-        points=(setup.flow.layout.name,),
-        lower_kw=np.full((1, ptus), -setup.limits.transformer_export_kw),
-        upper_kw=np.full((1, ptus), setup.limits.transformer_import_kw),
-        other_kw=np.zeros((1, ptus)),
-    )
-    return DsoTerms(
-        levels=setup.levels,
-        limits=limits,
-        spread_eur_per_kwh=float((tariff.import_eur_per_kwh - tariff.export_eur_per_kwh).max()),
-        seed=setup.seed,
-        substation=setup.substation,
-        market=setup.market.congestion,
-    )
-
-
-def _markets(
-    setup: CaseSetup,
-    aggregators: Mapping[str, Aggregator],
-    dso: Dso,
-    central: CentralPlan | None,
-) -> dict[Level, MarketRecord]:
-    """What the markets of each level came to, over all communities."""
-    markets: dict[Level, MarketRecord] = {}
-    outcomes = [each.outcome for each in aggregators.values() if each.outcome is not None]
-    events = tuple(event for each in aggregators.values() for event in each.events)
-    if outcomes and Level.UC2 in setup.levels:
-        markets[Level.UC2] = MarketRecord(
-            bound_eur=sum(each.bound_eur for each in outcomes),
-            rounds=max(each.rounds for each in outcomes),
-            messages=sum(each.messages for each in outcomes),
-            events=events,
-        )
-    if Level.UC3 in setup.levels and outcomes:
-        bought = dso.outcome
-        markets[Level.UC3] = MarketRecord(
-            bound_eur=sum(each.bound_eur for each in outcomes) if not bought else bought.bound_eur,
-            rounds=bought.rounds if bought else 0,
-            messages=sum(each.messages for each in aggregators.values()),
-            events=events,
-            insufficient_kwh=bought.insufficient_kwh if bought else 0.0,
-        )
-    if central is not None:
-        markets[Level.CENTRAL] = MarketRecord(bound_eur=central.bound_eur, outcome=central.outcome)
-    return markets
 
 
 def _energy_boxes(

@@ -72,7 +72,10 @@ def add_curves(
     sum_knots: FloatArray,
     sum_price: FloatArray,
 ) -> None:
-    """Write the sum of two curves, each of shape (ptu, knot), to one with the knots of both."""
+    """Write the sum of two curves, each of shape (ptu, knot), to one with the knots of both.
+
+    Where knots of both are equal the first curve's come first: there the second has not jumped yet.
+    """
     for t in range(knots.shape[0]):
         i, j = 0, 0
         for k in range(sum_knots.shape[1]):
@@ -80,24 +83,12 @@ def add_curves(
                 i < knots.shape[1] and knots[t, i] <= other_knots[t, j]
             ):
                 here = knots[t, i]
+                sum_price[t, k] = price[t, i] + price_before(here, other_knots[t], other_price[t])
                 i += 1
-                # Of equal knots of one curve the first stands for the price below the jump.
-                jump = i < knots.shape[1] and knots[t, i] == here
-                mine = price[t, i - 1]
-                if jump:
-                    others = price_before(here, other_knots[t], other_price[t])
-                else:
-                    others = price_at(here, other_knots[t], other_price[t])
-                sum_price[t, k] = mine + others
             else:
                 here = other_knots[t, j]
+                sum_price[t, k] = other_price[t, j] + price_at(here, knots[t], price[t])
                 j += 1
-                jump = j < other_knots.shape[1] and other_knots[t, j] == here
-                if jump:
-                    mine = price_before(here, knots[t], price[t])
-                else:
-                    mine = price_at(here, knots[t], price[t])
-                sum_price[t, k] = other_price[t, j - 1] + mine
             sum_knots[t, k] = here
 
 

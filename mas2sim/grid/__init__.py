@@ -18,6 +18,21 @@ from mas2sim.grid.network import (
 from mas2sim.grid.pandapower_export import to_pandapower
 from mas2sim.grid.pandapower_flow import PandapowerFlow
 from mas2sim.grid.pandapower_import import from_pandapower, read_pandapower
+from mas2sim.grid.protection import (
+    FuseLike,
+    ProtectedLimit,
+    Protection,
+    StandardInverse,
+    protected_branches,
+    tripped,
+)
+from mas2sim.grid.sensitivity import (
+    FeederVoltages,
+    MarginalLosses,
+    feeder_ratings_kw,
+    marginal_losses,
+    voltage_sensitivity,
+)
 from mas2sim.grid.substation import (
     Substation,
     connect,
@@ -29,20 +44,31 @@ from mas2sim.grid.substation import (
 __all__ = [
     "BatchPowerFlow",
     "Connection",
+    "FeederVoltages",
     "FixedLoad",
+    "FuseLike",
     "Line",
+    "MarginalLosses",
     "Network",
     "PandapowerFlow",
+    "ProtectedLimit",
+    "Protection",
     "Source",
+    "StandardInverse",
     "Substation",
     "Transformer",
     "VectorGroup",
     "build_cardiff",
     "connect",
     "default_limits",
+    "feeder_ratings_kw",
     "from_pandapower",
     "loads_as_homes",
+    "marginal_losses",
     "power_flow",
+    "protected_branches",
     "read_pandapower",
     "to_pandapower",
+    "tripped",
+    "voltage_sensitivity",
 ]

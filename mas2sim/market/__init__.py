@@ -7,6 +7,7 @@ over gates and run without mosaik too. Devices and networks stay outside; messag
 
 from mas2sim.market.aggregator import Aggregator, AggregatorTerms
 from mas2sim.market.congestion import CongestionOutcome, CongestionTerms, LossWorth, PointLimits
+from mas2sim.market.contracts import BilateralContract, Direction
 from mas2sim.market.dso import Dso, DsoTerms
 from mas2sim.market.local_market import LocalOutcome, LocalTerms
 from mas2sim.market.split import SplitRule, SplitTerms
@@ -16,8 +17,10 @@ from mas2sim.market.timetable import Timetable
 __all__ = [
     "Aggregator",
     "AggregatorTerms",
+    "BilateralContract",
     "CongestionOutcome",
     "CongestionTerms",
+    "Direction",
     "Dso",
     "DsoTerms",
     "LocalOutcome",

@@ -245,6 +245,8 @@ def _faults(
     for place, (name, offer) in enumerate(zip(names, offers, strict=True)):
         if not np.isfinite(offer.price_eur):
             faults.append(Fault(name, f"price {offer.price_eur} EUR", "a finite price"))
+        if offer.number < 0:
+            faults.append(Fault(name, "a number below 0", "numbers from 0"))
         if name in names[:place]:
             faults.append(Fault(name, "given twice", "each number once in a community"))
     return faults

@@ -26,10 +26,11 @@ from mas2sim.domain.plan import APlan, Confirmation, DPrognosis, PPlans, Settlem
 from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
 from mas2sim.market.bargaining import Membership
+from mas2sim.market.contracts import BilateralContract
 from mas2sim.market.dso_payment import congestion_payments, curtailment_compensation_eur
 from mas2sim.market.local_market import LocalMarket, LocalOutcome, LocalTerms
 from mas2sim.market.offer_maker import OfferMaker
-from mas2sim.market.split import SplitRule, SplitTerms, split_payments
+from mas2sim.market.split import Payments, SplitRule, SplitTerms, split_payments
 
 MARKET_LEVELS = (Level.UC2, Level.UC3, Level.CENTRAL)
 """Levels at which members trade with each other."""
@@ -45,6 +46,8 @@ class AggregatorTerms:
         Plans of all levels travel in one message.
     market : LocalTerms
     split : SplitTerms
+    contracts : tuple of BilateralContract
+        Those that the DSO has with this aggregator.
     curtailment_factor : float
         Compensation for a limited connection as a multiple of the import price.
     group : array, shape (member)
@@ -58,6 +61,7 @@ class AggregatorTerms:
     substation: int
     market: LocalTerms = field(default_factory=LocalTerms)
     split: SplitTerms = field(default_factory=SplitTerms)
+    contracts: tuple[BilateralContract, ...] = ()
     curtailment_factor: float = 1.0
     group: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     attribution: FloatArray = field(default_factory=lambda: np.eye(1))
@@ -87,6 +91,7 @@ class Aggregator:
         self._market: LocalMarket | None = None
         self._seller: OfferMaker | None = None
         self._order: MemberOrder | None = None
+        self._sold_eur = 0.0
         self._messages = 0
         self.outcome: LocalOutcome | None = None
 
@@ -162,7 +167,7 @@ class Aggregator:
         sent = np.isfinite(self._plans_kw).all(axis=(0, 2))
         at_points_kw = np.empty((0, 0))
         if Level.UC3 in self._terms.levels and self._declaration is not None:
-            self._seller = self._offer_maker(self._declaration)
+            self._seller = self._offer_maker(self._plans_kw, self._declaration)
             at_points_kw = self._seller.a_plan_kw(self._seller.before.net_kw)
         return APlan(
             community=self._community.name,
@@ -186,6 +191,7 @@ class Aggregator:
         self._messages += 1
         if self._seller is not None:
             self._order = self._seller.order(order)
+            self._sold_eur = order.price_eur.get(self._community.name, 0.0)
 
     def validate(self, prognosis: DPrognosis | None) -> Confirmation:
         """At the validate gate: pass on whether the DSO admitted the community's A-plan."""
@@ -217,25 +223,19 @@ class Aggregator:
         for place, level in enumerate(self._terms.levels):
             if level not in MARKET_LEVELS or self._plans_kw is None or self._alone_eur is None:
                 continue
-            paid = split_payments(
-                net_kw[place], self._guaranteed_eur(level), self._tariff, self._horizon,
-                self._split_terms(), self._worth_eur,
-            )  # fmt: skip
+            paid = self._split(net_kw[place], self._alone_eur, level)
             local_kwh[place] = paid.local_kwh
-            shares_eur, dso, service, short = (
-                paid.payment_eur, 0.0, paid.service_eur, paid.shortfall_eur,
-            )  # fmt: skip
+            shares_eur, service, short = paid.payment_eur, paid.service_eur, paid.shortfall_eur
             if level is Level.UC3 and self._seller is not None:
-                before = split_payments(
-                    self._seller.before.net_kw, self._guaranteed_eur(Level.UC2), self._tariff,
-                    self._horizon, self._split_terms(), self._worth_eur,
-                )  # fmt: skip
-                after = congestion_payments(before, paid.cost_eur, self._terms.split)
-                shares_eur, dso, service, short = (
-                    after.payment_eur, after.dso_eur, after.service_eur, after.shortfall_eur,
-                )  # fmt: skip
+                before = self._split(self._seller.before.net_kw, self._alone_eur, Level.UC2)
+                lost = self._seller.ordered.forgone_eur - self._seller.before.forgone_eur
+                after = congestion_payments(before, paid.cost_eur, self._terms.split, lost)
+                contracted_eur = self._beyond_loss_eur(after.dso_eur)
+                dso_eur[place] = after.dso_eur + contracted_eur
+                shares_eur, short = after.payment_eur, after.shortfall_eur
+                service = after.service_eur + contracted_eur
             payment_eur[place] = shares_eur + self._tariff.standing_eur_per_day
-            dso_eur[place], service_eur[place], shortfall_eur[place] = dso, service, short
+            service_eur[place], shortfall_eur[place] = service, short
         if curtailed_kw is not None and curtailed_kw.any():
             lost_eur = curtailment_compensation_eur(
                 curtailed_kw * self._horizon.ptu_hours,
@@ -282,10 +282,25 @@ class Aggregator:
             )
         return split
 
-    def _guaranteed_eur(self, level: Level) -> FloatArray:
+    def _split(self, net_kw: FloatArray, alone_eur: FloatArray, level: Level) -> Payments:
+        return split_payments(
+            net_kw,
+            self._guaranteed_eur(alone_eur, level),
+            self._tariff,
+            self._horizon,
+            self._split_terms(),
+            self._worth_eur,
+        )
+
+    def _beyond_loss_eur(self, loss_eur: float) -> float:
+        """What bilateral contracts bring beyond the members' loss: the aggregator's affair."""
+        contracts = self._terms.contracts
+        if not contracts:
+            return 0.0
+        return sum(each.fee_eur_per_day for each in contracts) + self._sold_eur - loss_eur
+
+    def _guaranteed_eur(self, alone_eur: FloatArray, level: Level) -> FloatArray:
         """What each member pays at most: its bill alone, less comfort it has given up since."""
-        alone_eur = self._alone_eur
-        assert alone_eur is not None
         if self._declaration is None or self.outcome is None or level is Level.CENTRAL:
             return alone_eur
         return alone_eur - (self.outcome.forgone_eur - self._declaration.forgone_eur)
@@ -300,8 +315,7 @@ class Aggregator:
             groups=len(self._terms.attribution),
         )
 
-    def _offer_maker(self, declaration: Declaration) -> OfferMaker:
-        assert self._plans_kw is not None
+    def _offer_maker(self, plans_kw: FloatArray, declaration: Declaration) -> OfferMaker:
         place = self._terms.levels.index(Level.UC3)
         price = (
             self._tariff.import_eur_per_kwh
@@ -317,7 +331,7 @@ class Aggregator:
                 self.outcome.forgone_eur,
             )
         return OfferMaker(
-            self._membership(self._plans_kw[place], declaration),
+            self._membership(plans_kw[place], declaration),
             self._tariff,
             self._horizon,
             fee_eur_per_kwh=self._terms.market.fee_eur_per_kwh,

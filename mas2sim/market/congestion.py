@@ -22,6 +22,7 @@ from mas2sim.domain.randomness import stream
 from mas2sim.market import price_curve
 from mas2sim.market.acceptance import Accepted, least_cost
 from mas2sim.market.bargaining import round_width_kw
+from mas2sim.market.contracts import BilateralContract, under_contracts
 
 LIMIT_KW = 1e-6
 """Power beyond a limit that is rounding."""
@@ -164,6 +165,10 @@ class CongestionMarket:
         Plans of the communities that take part.
     spread_eur_per_kwh : float
         Difference between what energy costs and earns by published tariffs: the scale of prices.
+    loss : LossWorth, optional
+        What less power at the transformer saves in losses, if the DSO buys flexibility for that.
+    contracts : tuple of BilateralContract
+        Power bought in advance, at its own price.
     """
 
     def __init__(
@@ -177,8 +182,11 @@ class CongestionMarket:
         seed: int,
         substation: int,
         loss: LossWorth | None = None,
+        contracts: tuple[BilateralContract, ...] = (),
     ) -> None:
         self._limits = limits
+        self._horizon = horizon
+        self._contracts = contracts
         self._terms = terms
         self._hours = horizon.ptu_hours
         self._spread = max(spread_eur_per_kwh, 1e-3)
@@ -371,14 +379,22 @@ class CongestionMarket:
         self._finished = free or (found.feasible and self._idle >= IDLE_FIRM_ROUNDS)
 
     def _combine(self) -> Accepted:
-        return least_cost(
+        offers, exempt = under_contracts(
             [offer for offers in self._offers.values() for offer in offers],
+            self._contracts,
+            self._limits.points,
+            self._horizon,
+            price_cap_eur_per_kwh=self._terms.price_cap_eur_per_kwh,
+        )
+        return least_cost(
+            offers,
             self._before_kw,
             self._limits.lower_kw,
             self._limits.upper_kw,
             price_cap_eur_per_kwh=self._terms.price_cap_eur_per_kwh,
             ptu_hours=self._hours,
             worth_eur_per_kwh=self._loss_prices(),
+            exempt=exempt,
         )
 
     def _loss_prices(self) -> FloatArray | None:

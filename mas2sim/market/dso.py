@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 
-from mas2sim.domain.arrays import FloatArray
+from mas2sim.domain.arrays import BoolArray, FloatArray
 from mas2sim.domain.flexibility import FlexOffer, FlexOrder, FlexRequest
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.limits import Regime
@@ -21,8 +22,25 @@ from mas2sim.market.congestion import (
     LossWorth,
     PointLimits,
 )
+from mas2sim.market.contracts import BilateralContract
 
 NOTHING_TO_BUY = FlexOrder({}, {}, {})
+
+
+class GridView(Protocol):
+    """Seam: what the DSO's own model of the grid makes of prognoses, shape (point, ptu)."""
+
+    def feeder_limits_kw(self, at_points_kw: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Least and greatest power behind each point but the first, shape (point - 1, ptu)."""
+        ...
+
+    def violated(self, at_points_kw: FloatArray) -> BoolArray:
+        """PTUs in which a limit is not kept that no sum of powers tells of, shape (ptu)."""
+        ...
+
+    def loss(self, at_points_kw: FloatArray) -> LossWorth | None:
+        """What less power at the transformer saves; None where that is worth nothing."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,8 +54,10 @@ class DsoTerms:
         Of its congestion points; the transformer first.
     spread_eur_per_kwh : float
         Greatest difference between import and export price in the published tariffs.
-    loss : LossWorth, optional
-        What less power at the transformer saves in losses, if the DSO buys flexibility for that.
+    view : GridView, optional
+        Its model of the grid; without one it knows the limits of the transformer alone.
+    contracts : tuple of BilateralContract
+        Power bought in advance.
     """
 
     levels: tuple[Level, ...]
@@ -46,7 +66,8 @@ class DsoTerms:
     seed: int
     substation: int
     market: CongestionTerms = field(default_factory=CongestionTerms)
-    loss: LossWorth | None = None
+    view: GridView | None = None
+    contracts: tuple[BilateralContract, ...] = ()
 
 
 class Dso:
@@ -88,21 +109,7 @@ class Dso:
         for plan in a_plans.values():
             net_kw = net_kw + plan.net_kw
         if Level.UC3 in terms.levels:
-            at_points = {
-                name: plan.at_points_kw
-                for name, plan in a_plans.items()
-                if plan.at_points_kw.shape == terms.limits.other_kw.shape
-            }
-            self._market = CongestionMarket(
-                self._limits_beside(a_plans, at_points),
-                at_points,
-                self._horizon,
-                terms.market,
-                spread_eur_per_kwh=terms.spread_eur_per_kwh,
-                seed=terms.seed,
-                substation=terms.substation,
-                loss=terms.loss,
-            )
+            self._market = self._open_market(a_plans)
         self._prognosis = DPrognosis(
             congestion_point=terms.limits.points[0],
             net_kw=net_kw,
@@ -134,8 +141,10 @@ class Dso:
         net_kw[place] += outcome.after_kw[0] - outcome.before_kw[0]
         curtailment_kw = np.zeros_like(net_kw)
         curtailment_kw[place] = outcome.beyond_kw[0]
-        before = outcome.before_beyond_kw.any(axis=0)
-        left = outcome.beyond_kw.any(axis=0)
+        before = np.abs(outcome.before_beyond_kw).max(axis=0) > 0
+        left = np.abs(outcome.beyond_kw).max(axis=0) > 0
+        if self._terms.view is not None:
+            left |= self._terms.view.violated(outcome.after_kw)
         bought = tuple(
             Regime.ORANGE if short else Regime.YELLOW if wanted else Regime.GREEN
             for wanted, short in zip(before, left, strict=True)
@@ -150,17 +159,36 @@ class Dso:
             curtailment_kw=curtailment_kw,
         )
 
-    def _limits_beside(
-        self, a_plans: Mapping[str, APlan], at_points: Mapping[str, FloatArray]
-    ) -> PointLimits:
-        """Limits, with what takes no part in the market counted as flowing anyway."""
-        limits = self._terms.limits
+    def _open_market(self, a_plans: Mapping[str, APlan]) -> CongestionMarket:
+        """The market for what the prognosis wants of the grid; who sent no plan takes no part."""
+        terms, limits = self._terms, self._terms.limits
+        at_points = {
+            name: plan.at_points_kw
+            for name, plan in a_plans.items()
+            if plan.at_points_kw.shape == limits.other_kw.shape
+        }
         other_kw = np.array(limits.other_kw)
-        place = self._terms.levels.index(Level.UC3)
+        place = terms.levels.index(Level.UC3)
         for name, plan in a_plans.items():
             if name not in at_points:
                 other_kw[0] += plan.net_kw[place]
-        return PointLimits(limits.points, limits.lower_kw, limits.upper_kw, other_kw)
+        lower_kw, upper_kw = np.array(limits.lower_kw), np.array(limits.upper_kw)
+        loss = None
+        if terms.view is not None:
+            expected_kw = other_kw + sum(at_points.values(), np.zeros_like(other_kw))
+            lower_kw[1:], upper_kw[1:] = terms.view.feeder_limits_kw(expected_kw)
+            loss = terms.view.loss(expected_kw)
+        return CongestionMarket(
+            PointLimits(limits.points, lower_kw, upper_kw, other_kw),
+            at_points,
+            self._horizon,
+            terms.market,
+            spread_eur_per_kwh=terms.spread_eur_per_kwh,
+            seed=terms.seed,
+            substation=terms.substation,
+            loss=loss,
+            contracts=terms.contracts,
+        )
 
     def _regimes(self, net_kw: FloatArray) -> tuple[tuple[Regime, ...], ...]:
         """Green within the transformer's limits, yellow beyond: flexibility is wanted.

@@ -37,13 +37,21 @@ class OfferedPlan:
     net_kw : array, shape (member, ptu)
     cost_eur : float
         The community's bill and what its members give up. [EUR]
+    forgone_eur : array, shape (member)
+        Comfort that each gives up.
     """
 
     net_kw: FloatArray
     cost_eur: float
+    forgone_eur: FloatArray
 
     def __post_init__(self) -> None:
-        freeze_fields(self, "net_kw")
+        freeze_fields(self, "net_kw", "forgone_eur")
+
+    @classmethod
+    def of(cls, bargaining: Bargaining) -> OfferedPlan:
+        """The plan as the bargaining stands."""
+        return cls(bargaining.net_kw, bargaining.cost_eur, bargaining.forgone_eur)
 
 
 class OfferMaker:
@@ -79,7 +87,7 @@ class OfferMaker:
         )
         self._bargaining.price_eur_per_kwh = np.array(price_eur_per_kwh)
         self._attribution = np.eye(membership.groups) if attribution is None else attribution
-        self._before = OfferedPlan(self._bargaining.net_kw, self._bargaining.cost_eur)
+        self._before = OfferedPlan.of(self._bargaining)
         self._offered: list[OfferedPlan] = []
         self._request: FlexRequest | None = None
         self._keep = -1
@@ -106,7 +114,12 @@ class OfferMaker:
         return tuple(self._bargaining.events)
 
     def a_plan_kw(self, net_kw: FloatArray) -> FloatArray:
-        """What may be told of the members' plans: the sum, then each group, shape (point, ptu)."""
+        """What may be told of the members' plans, shape (point, ptu).
+
+        The sum, and where there is more than one group, that of each as it is attributed.
+        """
+        if self._membership.groups == 1:
+            return np.asarray(net_kw.sum(axis=0)[None])
         groups = np.zeros((self._membership.groups, net_kw.shape[1]))
         np.add.at(groups, self._membership.group, net_kw)
         return np.vstack([net_kw.sum(axis=0), self._attribution @ groups])
@@ -125,11 +138,14 @@ class OfferMaker:
         if request.curves:
             blocks = np.array_split(self._rng.permutation(bargaining.flexible), request.blocks)
             width_kw = round_width_kw(bargaining.total_kw, request.progress, self._rng)
-            external: tuple[PriceCurve | None, ...] = request.curves
-            bargaining.open_round(blocks, width_kw, external, groups)
+            bargaining.open_round(blocks, width_kw, self._concerning(request), groups)
         else:
             price = bargaining.price_eur_per_kwh * (0.0 if request.proof else 1.0)
             bargaining.open_question(price, groups, with_fee=not request.proof)
+
+    def _concerning(self, request: FlexRequest) -> tuple[PriceCurve | None, ...]:
+        """The request's curves; None for a point without a limit."""
+        return tuple(curve if curve.price_eur_per_kwh.any() else None for curve in request.curves)
 
     def next_request(self) -> MemberRequest | None:
         """Return the next request to members; None when the round is over."""
@@ -152,22 +168,17 @@ class OfferMaker:
         self._request = None
         if request.curves:
             self._keep = len(self._offered)
-            self._offered.append(OfferedPlan(bargaining.net_kw, bargaining.cost_eur))
+            self._offered.append(OfferedPlan.of(bargaining))
         latest = self._offered[-1] if self._offered else self._before
         worth = bargaining.worth
         known = worth is not None and worth.complete
-        points = len(request.points)
         return FlexOffer(
             community=self._membership.community,
             number=len(self._offered) - 1,
-            change_kw=(self.a_plan_kw(latest.net_kw) - self.a_plan_kw(self._before.net_kw))[
-                :points
-            ],
+            change_kw=self.a_plan_kw(latest.net_kw) - self.a_plan_kw(self._before.net_kw),
             price_eur=max(0.0, latest.cost_eur - self._before.cost_eur),
             worth_eur=float(worth.worth_eur.sum()) if worth and known else float("nan"),
-            worth_kw=(
-                self.a_plan_kw(worth.net_kw)[:points] if worth and known else np.empty((0, 0))
-            ),
+            worth_kw=self.a_plan_kw(worth.net_kw) if worth and known else np.empty((0, 0)),
         )
 
     def order(self, order: FlexOrder) -> MemberOrder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mas2sim.market.congestion import CongestionTerms
+from mas2sim.market.contracts import BilateralContract
 from mas2sim.market.local_market import LocalTerms
 from mas2sim.market.split import SplitTerms
 
@@ -22,7 +23,9 @@ class MarketTerms:
     loss_eur_per_kwh : float
         What a kWh of losses is worth to the DSO when it buys flexibility; 0 buys none for losses.
     watch_voltage : bool
-        Whether voltages beyond the band become limits of feeders.
+        Whether feeders are congestion points too, and voltages beyond the band become their limits.
+    contracts : tuple of BilateralContract
+        Power that the DSO has bought in advance.
     curtailment_factor : float
         Compensation for a limited connection as a multiple of the import price.
     central_gap_percent : float
@@ -35,7 +38,8 @@ class MarketTerms:
     split: SplitTerms = field(default_factory=SplitTerms)
     congestion: CongestionTerms = field(default_factory=CongestionTerms)
     loss_eur_per_kwh: float = 0.0
-    watch_voltage: bool = True
+    watch_voltage: bool = False
+    contracts: tuple[BilateralContract, ...] = ()
     curtailment_factor: float = 1.0
     central_gap_percent: float = 0.02
     central_limit_s: float = float("inf")

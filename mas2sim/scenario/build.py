@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 
-from mas2sim.cosim import CaseSetup
+from mas2sim.cosim import CaseSetup, congestion_register
 from mas2sim.domain.community import partition
 from mas2sim.domain.errors import ConfigurationError, Fault
+from mas2sim.domain.home import Home
+from mas2sim.domain.randomness import stream
+from mas2sim.domain.typical_day import Level
 from mas2sim.grid import Substation, build_cardiff, power_flow
 from mas2sim.market import Timetable
+from mas2sim.market.contracts import check_contracts
 from mas2sim.population import (
     OwnData,
     Population,
@@ -19,7 +24,8 @@ from mas2sim.population import (
     build_population,
 )
 from mas2sim.scenario.case import Case
-from mas2sim.scenario.configuration import SmartGroup
+from mas2sim.scenario.configuration import CaseConfiguration, SmartGroup
+from mas2sim.scenario.market import market_terms
 from mas2sim.scenario.tariff import tariff_of
 
 SECONDS_PER_MINUTE = 60
@@ -44,6 +50,12 @@ def build_setup(case: Case) -> tuple[CaseSetup, tuple[str, ...]]:
     substation, population = _grid_and_homes(case)
     homes = len(population.homes)
     market = configuration.market
+    communities = partition(
+        homes,
+        configuration.communities,
+        seed=configuration.seed,
+        substation=configuration.substation,
+    )
     setup = CaseSetup(
         axes=case.axes,
         date=population.date,
@@ -52,13 +64,8 @@ def build_setup(case: Case) -> tuple[CaseSetup, tuple[str, ...]]:
         tariff=tariff_of(configuration.tariff, configuration.day.name, case.horizon),
         limits=substation.limits,
         flow=power_flow(substation, unbalanced=configuration.power_flow == "unbalanced"),
-        homes=population.homes,
-        communities=partition(
-            homes,
-            configuration.communities,
-            seed=configuration.seed,
-            substation=configuration.substation,
-        ),
+        homes=_willing(population.homes, configuration),
+        communities=communities,
         outdoor_c=population.outdoor_c,
         clearness=population.clearness,
         ties=configuration.ties,
@@ -67,8 +74,27 @@ def build_setup(case: Case) -> tuple[CaseSetup, tuple[str, ...]]:
         timetable=Timetable(
             market.plan_hour * SECONDS_PER_HOUR, market.gate_minutes * SECONDS_PER_MINUTE
         ),
+        market=market_terms(market, case.horizon),
     )
+    if set(setup.levels) - {Level.BASELINE, Level.UC1}:
+        check_contracts(
+            communities,
+            [setup.tariff.name] * homes,
+            congestion_register(setup),
+            setup.market.contracts,
+            ptus=case.horizon.ptus,
+        )
     return setup, (*population.assumptions, *_assumptions(case, substation))
+
+
+def _willing(homes: Sequence[Home], configuration: CaseConfiguration) -> tuple[Home, ...]:
+    """Homes, those that do not want their plan changed for others marked; nested in the share."""
+
+    def joins(home: Home) -> bool:
+        drawn = stream(configuration.seed, configuration.substation, home.name, "willing").random()
+        return bool(100.0 * drawn < configuration.market.willing_percent)
+
+    return tuple(home if joins(home) else replace(home, joins_market=False) for home in homes)
 
 
 def _grid_and_homes(case: Case) -> tuple[Substation, Population]:

@@ -19,6 +19,7 @@ from mas2sim.domain.errors import ConfigurationError, Fault
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.plan import TieRule
 from mas2sim.domain.typical_day import DayType, Level, Season, Weather
+from mas2sim.market import Direction, SplitRule
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
@@ -151,12 +152,39 @@ class TariffGroup(_Strict):
     bands: list[TariffBand]
 
 
+class ContractConfiguration(_Strict):
+    """Power that the DSO has bought in advance from one aggregator."""
+
+    community: str
+    point: str
+    reduces: Direction
+    power_kw: float = Field(gt=0)
+    from_: Clock = Field(alias="from")
+    to: Clock
+    price_eur_per_kwh: float = Field(default=0.0, ge=0)
+    fee_eur_per_day: float = Field(default=0.0, ge=0)
+    activations_per_day: int = Field(default=1, ge=1, strict=True)
+
+
 class MarketGroup(_Strict):
-    """Gates of the market on the day before delivery."""
+    """Gates of the market on the day before delivery, and how it is held."""
 
     name: Literal["spot"]
     plan_hour: int = Field(ge=0, le=20, strict=True)
     gate_minutes: int = Field(ge=1, le=60, strict=True)
+    willing_percent: Percent
+    network_fee_eur_per_kwh: float = Field(ge=0)
+    gap_percent: float = Field(ge=0)
+    split: SplitRule
+    local_price_share: float = Field(ge=0, le=1)
+    service_share: float = Field(ge=0, le=1)
+    price_cap_eur_per_kwh: float = Field(gt=0)
+    loss_eur_per_kwh: float = Field(ge=0)
+    watch_voltage: bool
+    curtailment_factor: float = Field(ge=0)
+    central_gap_percent: float = Field(gt=0)
+    central_limit_s: float | None = Field(gt=0)
+    contracts: list[ContractConfiguration]
 
 
 class PopulationGroup(_Strict):

@@ -18,7 +18,6 @@ from mas2sim.domain.tariff import Tariff
 from mas2sim.market import combinations
 from mas2sim.market.acceptance import Accepted, energy_moved_kwh, least_cost
 from mas2sim.market.dso_payment import dso_payment_eur
-from mas2sim.market.reserve import Reserve
 
 EUR = 1e-6
 """What settles ties counts for some 1e-8 EUR; the rest is rounding."""
@@ -217,6 +216,9 @@ def test_ties_go_to_the_first_number_and_then_to_the_first_name() -> None:
     assert choose(equal, [[15.0, 0.0]], 10.0).offers == {"A": 3}
     later_a = [replace(equal[3], number=9), offer("A", 2, 1.0, [0.0, 0.0]), *equal[:2]]
     assert choose(later_a, [[15.0, 0.0]], 10.0).offers == {"B": 3}
+    # What has more options is searched first, and still the name decides.
+    less_of_b = [offer("B", 7 + less, 1.0 - 0.3 * less, [less - 5.0, 5.0]) for less in range(4)]
+    assert choose([equal[3], *less_of_b], [[15.0, 0.0]], 10.0).offers == {"A": 3}
 
 
 def brute_force(offers, prognosis_kw, lower_kw, upper_kw, worth) -> tuple[float, float]:
@@ -311,7 +313,7 @@ def test_the_order_of_offers_does_not_matter(market, random) -> None:
 def hard_market(seed: int) -> tuple[list[FlexOffer], FloatArray]:
     """Five communities with eight offers each, of which none is better than another at all limits.
 
-    32768 combinations and more: enough to be searched in several batches.
+    59049 combinations: enough to be searched in several batches.
     """
     rng = np.random.default_rng(seed)
     offers = [
@@ -322,16 +324,30 @@ def hard_market(seed: int) -> tuple[list[FlexOffer], FloatArray]:
     return offers, rng.uniform(8, 12, (2, 3))
 
 
-@pytest.mark.parametrize(("seed", "limit_kw"), [(0, 6.0), (1, 3.0), (2, 1.0), (3, -6.0)])
-def test_large_markets_are_searched_to_the_end(seed: int, limit_kw: float) -> None:
+@pytest.mark.parametrize(
+    ("seed", "limit_kw", "worth"),
+    [
+        (0, 6.0, 0.0),
+        (1, 3.0, 0.0),
+        (2, 1.0, 0.0),
+        (3, -6.0, 0.0),
+        # More import is welcome and there is room for it: the limits end what pays.
+        (6, 13.0, -0.3),
+        (6, 13.0, -0.6),
+    ],
+)
+def test_large_markets_are_searched_to_the_end(seed: int, limit_kw: float, worth: float) -> None:
     offers, prognosis_kw = hard_market(seed)
-    accepted = choose(offers, prognosis_kw, limit_kw)
+    values = np.full((2, 3), worth)
+    accepted = choose(offers, prognosis_kw, limit_kw, worth_eur_per_kwh=values)
 
     sums_kw, costs_eur = prognosis_kw[None], np.zeros(1)
     for name in sorted({one.community for one in offers}):
         own = [one for one in offers if one.community == name]
         changes_kw = np.array([np.zeros((2, 3)), *(one.change_kw for one in own)])
-        prices_eur = np.array([0.0, *(one.price_eur for one in own)])
+        prices_eur = np.array(
+            [0.0, *(one.price_eur + (values * one.change_kw).sum() for one in own)]
+        )
         sums_kw = (sums_kw[:, None] + changes_kw).reshape(-1, 2, 3)
         costs_eur = (costs_eur[:, None] + prices_eur).ravel()
     over_kwh = np.maximum(sums_kw - limit_kw, 0).sum(axis=(1, 2))
@@ -355,6 +371,7 @@ def test_arrays_must_fit_and_hold_numbers() -> None:
         offer("A", 0, 1.0, [1.0]),
         offer("B", 0, float("nan"), [1.0]),
         offer("C", 0, 1.0, [float("nan")]),
+        offer("D", -1, 1.0, [1.0]),
     ]
     with pytest.raises(ConfigurationError) as refused:
         choose(offers, [[float("nan")]], float("nan"))
@@ -365,43 +382,6 @@ def test_arrays_must_fit_and_hold_numbers() -> None:
         "offer 0 of A",
         "offer 0 of B",
         "offer 0 of C",
+        "offer -1 of D",
     }
     assert "given twice" in str(refused.value)
-
-
-RESERVE = Reserve(
-    (
-        offer("A", 0, 1.0, [-2.0, 0.0, 2.0]),
-        offer("A", 1, 1.5, [-2.0, -3.0, 5.0]),
-        offer("A", 2, 0.2, [-2.0, -3.0, 5.0]),
-        offer("B", 0, 0.8, [0.0, -3.0, 3.0]),
-        offer("B", 1, 0.1, [-3.0, 0.0, 3.0]),
-    ),
-    {"A": 0},
-)
-
-
-def test_a_reserve_takes_the_place_of_what_was_ordered() -> None:
-    """A's offers add 0.5 EUR and nothing to what it was ordered for; B's second one has begun."""
-    still_open = RESERVE.open_from(1)
-
-    assert [(one.community, one.number) for one in still_open] == [("A", 1), ("A", 2), ("B", 0)]
-    assert [one.price_eur for one in still_open] == [0.5, 0.0, 0.8]
-    np.testing.assert_allclose(still_open[0].change_kw, [[0.0, -3.0, 3.0]])
-    assert RESERVE.open_from(3) == ()
-
-
-def test_more_is_ordered_from_the_reserve_at_the_least_cost() -> None:
-    """The first PTU is over its limit but past; in the second 3 kW more have to go, then 6."""
-    past_kw = np.array([[30.0, 13.0, 0.0]])
-    settings = {"ptu": 1, "price_cap_eur_per_kwh": NO_CAP, "ptu_hours": 1.0}
-    limits_kw = np.full((1, 3), -99.0), np.full((1, 3), 10.0)
-    accepted = RESERVE.cheapest_for(past_kw, *limits_kw, **settings)
-
-    assert accepted.feasible
-    assert accepted.price_eur == {"A": 0.0}
-    assert accepted.offers == {"A": 2}
-    now = RESERVE.after(accepted)
-    assert now.taken == {"A": 2}
-    again = now.cheapest_for(past_kw + np.array([[0.0, 0.0, 3.0]]), *limits_kw, **settings)
-    assert again.offers == {"B": 0}

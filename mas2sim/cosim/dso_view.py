@@ -1,0 +1,113 @@
+"""What the DSO makes of prognoses with its own model of the grid: voltages, and what losses cost.
+
+The DSO is told sums, not homes. It spreads the power of each feeder over its connections evenly,
+which it knows by place and phase, and runs the power flow of the case on that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mas2sim.domain.arrays import BoolArray, FloatArray
+from mas2sim.domain.grid_state import PowerFlow
+from mas2sim.domain.limits import GridLimits
+from mas2sim.grid import (
+    FeederVoltages,
+    feeder_ratings_kw,
+    marginal_losses,
+    voltage_sensitivity,
+)
+from mas2sim.market import LossWorth
+from mas2sim.market.contracts import CongestionRegister
+
+REACTIVE_PER_ACTIVE = float(np.tan(np.arccos(0.97)))
+"""Of the power that the DSO expects of homes that import; feed-in runs at a power factor of 1."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DsoView:
+    """The DSO's model of its substation.
+
+    Parameters
+    ----------
+    register : CongestionRegister
+        Feeders are points 1, 2, ...
+    watch_voltage : bool
+        Whether voltages beyond the band become limits of feeders.
+    loss_eur_per_kwh : float
+        What a kWh of losses is worth; 0 for nothing.
+    """
+
+    flow: PowerFlow
+    limits: GridLimits
+    register: CongestionRegister
+    watch_voltage: bool
+    loss_eur_per_kwh: float
+
+    def feeder_limits_kw(self, at_points_kw: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Least and greatest power of each feeder that keeps voltage and cable, by prognosis.
+
+        A flow that did not converge sets no limit; the PTU then counts as violated.
+
+        Parameters
+        ----------
+        at_points_kw : array, shape (point, ptu)
+
+        Returns
+        -------
+        array, shape (point - 1, ptu), each
+        """
+        feeders = self.register.points[1:]
+        ratings = feeder_ratings_kw(self.flow.layout)
+        rated_kw = np.array([ratings.get(name, np.inf) for name in feeders])[:, None]
+        upper_kw = np.repeat(rated_kw, at_points_kw.shape[1], axis=1)
+        lower_kw = -upper_kw
+        if self.watch_voltage and feeders:
+            found = self._voltages(at_points_kw)
+            # Where no power of the feeder keeps the band, the market is not asked for one.
+            sound = found.solved & ~found.contradictory
+            upper_kw = np.where(sound, np.minimum(upper_kw, found.import_limit_kw), upper_kw)
+            lower_kw = np.where(sound, np.maximum(lower_kw, -found.export_limit_kw), lower_kw)
+        return lower_kw, upper_kw
+
+    def violated(self, at_points_kw: FloatArray) -> BoolArray:
+        """PTUs in which the band is left, or not known to be kept, shape (ptu)."""
+        if not self.watch_voltage or len(self.register.points) == 1:
+            return np.zeros(at_points_kw.shape[1], dtype=np.bool_)
+        return np.asarray(~self._voltages(at_points_kw).kept.all(axis=0))
+
+    def loss(self, at_points_kw: FloatArray) -> LossWorth | None:
+        """What less power at the transformer saves in losses; None where it is worth nothing."""
+        if self.loss_eur_per_kwh <= 0:
+            return None
+        p_kw, q_kvar = self._homes_kw(at_points_kw)
+        everyone = tuple(range(p_kw.shape[1]))
+        found = marginal_losses(self.flow, p_kw, q_kvar, [everyone])
+        known = np.isfinite(found.slope_kw_per_kw[0])
+        return LossWorth(
+            self.loss_eur_per_kwh * np.where(known, found.slope_kw_per_kw[0], 0.0),
+            self.loss_eur_per_kwh
+            * np.where(known, np.maximum(found.curvature_per_kw[0], 0.0), 0.0),
+        )
+
+    def _voltages(self, at_points_kw: FloatArray) -> FeederVoltages:
+        p_kw, q_kvar = self._homes_kw(at_points_kw)
+        feeders = {name: self.register.homes_behind(name) for name in self.register.points[1:]}
+        band_v = (self.limits.voltage_min_v, self.limits.voltage_max_v)
+        return voltage_sensitivity(self.flow, p_kw, q_kvar, feeders, band_v, reach_kw_per_home=0.0)
+
+    def _homes_kw(self, at_points_kw: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Active and reactive power that the DSO expects of each connection, shape (ptu, home)."""
+        homes = len(self.register.feeder)
+        p_kw = np.zeros((at_points_kw.shape[1], homes))
+        rest_kw, rest = at_points_kw[0].copy(), set(range(homes))
+        for point, name in enumerate(self.register.points[1:], start=1):
+            behind = list(self.register.homes_behind(name))
+            p_kw[:, behind] = at_points_kw[point][:, None] / max(1, len(behind))
+            rest_kw -= at_points_kw[point]
+            rest -= set(behind)
+        if rest:
+            p_kw[:, sorted(rest)] = rest_kw[:, None] / len(rest)
+        return p_kw, np.maximum(p_kw, 0.0) * REACTIVE_PER_ACTIVE

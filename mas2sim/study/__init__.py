@@ -1,0 +1,1 @@
+"""Studies and examples: cases put together by hand for a question of their own."""
