@@ -22,6 +22,8 @@ from mas2sim.domain.machine_code import compiled
 PARTS = 16
 """Most parts into which one rising piece of a curve is cut."""
 EPSILON_KW = 1e-9
+CAP_EUR = 1e3
+"""Gain of a cut that a cap of the home asks for: more than energy is ever worth. [EUR/kWh kW]"""
 
 
 class MarketHomes(NamedTuple):
@@ -262,6 +264,38 @@ def best_cuts(gain: FloatArray, longest: int, cuts: int, cut: FloatArray) -> Non
 
 
 @compiled
+def uncovers(homes: MarketHomes, h: int, c: int, now: int, start: int, net_kw: FloatArray) -> bool:
+    """Whether moving a cycle away lets what it used flow out beyond the home's export cap.
+
+    `net_kw` is the home's power without the cycle.
+    """
+    ptus = len(net_kw)
+    steps = homes.cycle_steps[c]
+    for k in range(steps):
+        t = (now + k) % ptus
+        place = (t - start) % ptus
+        left = net_kw[t] + (homes.cycle_kw[c, place] if place < steps else 0.0)
+        least = min(-homes.export_cap_kw[h], net_kw[t] + homes.cycle_kw[c, k])
+        if left < least - EPSILON_KW:
+            return True
+    return False
+
+
+@compiled
+def breaks_caps(
+    homes: MarketHomes, h: int, b: int, rest_kw: FloatArray, cut: FloatArray, fresh: FloatArray
+) -> bool:
+    """Whether other cuts of a load would leave the home's caps where it keeps them now."""
+    for t in range(len(rest_kw)):
+        if fresh[t] > cut[t] and rest_kw[t] < -homes.export_cap_kw[h] - EPSILON_KW:
+            return True
+        power = homes.load_kw[b, t]
+        if fresh[t] < cut[t] and rest_kw[t] + power > homes.import_cap_kw[h] + EPSILON_KW:
+            return True
+    return False
+
+
+@compiled
 def workspace(
     ptus: int, pieces: int
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray, FloatArray, FloatArray]:
@@ -377,6 +411,8 @@ def answer_curves(
                     # The start that stands goes first: another must be better.
                     start = now if i < 0 else homes.starts[c, i]
                     cost = 0.0
+                    if i >= 0 and uncovers(homes, h, c, now, start, net):
+                        cost = np.inf
                     for k in range(steps):
                         t = (start + k) % ptus
                         power = homes.cycle_kw[c, k]
@@ -401,7 +437,13 @@ def answer_curves(
                         step_cost(rest[t], power, told[t], fee[t], knots[g, t], price[g, t])
                         - homes.forgone_eur_per_kwh[b] * power
                     )
+                    if rest[t] + power > homes.import_cap_kw[h] + EPSILON_KW:
+                        gain[t] += CAP_EUR
+                    if rest[t] < -homes.export_cap_kw[h] - EPSILON_KW:
+                        gain[t] -= CAP_EUR
                 best_cuts(gain, homes.longest_cut[b], homes.cuts[b], fresh)
+                if breaks_caps(homes, h, b, rest, days.cut[b], fresh):
+                    continue
                 for t in range(ptus):
                     if fresh[t] != days.cut[b, t]:
                         moved_kw = np.inf

@@ -14,6 +14,7 @@ from mas2sim.domain.limits import GridLimits
 from mas2sim.domain.plan import TieRule
 from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
+from mas2sim.grid import Protection
 from mas2sim.market import MarketTerms, Timetable
 
 
@@ -37,3 +38,4 @@ class CaseSetup:
     substation: int
     timetable: Timetable = field(default_factory=Timetable)
     market: MarketTerms = field(default_factory=MarketTerms)
+    protection: Protection = field(default_factory=Protection)

@@ -32,7 +32,10 @@ from mas2sim.cosim.simulators import GridSimulator, HomesSimulator, Recorder
 from mas2sim.cosim.wiring import LINKS, Link, connect
 from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.errors import Mas2simError
+from mas2sim.domain.grid_state import GridState
+from mas2sim.domain.limits import Regime
 from mas2sim.domain.typical_day import Level
+from mas2sim.grid import protected_branches, tripped
 from mas2sim.market import (
     Aggregator,
     Dso,
@@ -274,6 +277,7 @@ def _record(
     missing = np.full((len(setup.levels), setup.horizon.ptus), np.nan)
     a_plans = [heard["a_plan"].get(community.name) for community in setup.communities]
     settlements = [heard["settlement"][community.name] for community in setup.communities]
+    grid = dict(zip(setup.levels, heard["grid_states"][setup.flow.layout.name], strict=True))
     prognosis = heard["validated"][setup.flow.layout.name]
 
     def per_community(name: str) -> FloatArray:
@@ -314,10 +318,10 @@ def _record(
         plans=plans,
         a_plan_kw=np.stack([missing if plan is None else plan.net_kw for plan in a_plans], axis=1),
         d_prognosis_kw=prognosis.net_kw,
-        regimes=prognosis.regimes,
+        regimes=_with_trips(setup, prognosis.regimes, grid),
         bill_eur=np.concatenate([each.bill_eur for each in settlements], axis=1)[:, by_home],
         payment_eur=np.concatenate([each.payment_eur for each in settlements], axis=1)[:, by_home],
-        grid=dict(zip(setup.levels, heard["grid_states"][setup.flow.layout.name], strict=True)),
+        grid=grid,
         outdoor_c=setup.outdoor_c,
         clearness=setup.clearness,
         messages=messages,
@@ -330,4 +334,29 @@ def _record(
         local_kwh=per_community("local_kwh"),
         markets=markets,
         congestion=dso.outcome,
+        fee_eur_per_kwh=setup.market.local.fee_eur_per_kwh,
     )
+
+
+def _with_trips(
+    setup: CaseSetup,
+    regimes: Sequence[Sequence[Regime]],
+    grid: Mapping[Level, GridState],
+) -> tuple[tuple[Regime, ...], ...]:
+    """Regimes by plan, red from where a protection trips in delivery.
+
+    The flow goes on as if nothing had tripped: what is lost then is not estimated.
+    """
+    watched = protected_branches(setup.flow.layout, setup.protection.limit)
+    found = []
+    for level, planned in zip(setup.levels, regimes, strict=True):
+        loading = grid[level].loading_percent
+        red = np.zeros(len(planned), dtype=np.bool_)
+        for branch in watched:
+            red |= tripped(loading[:, branch], setup.protection, setup.horizon.ptu_hours)
+        found.append(
+            tuple(
+                Regime.RED if trips else regime for trips, regime in zip(red, planned, strict=True)
+            )
+        )
+    return tuple(found)

@@ -6,7 +6,12 @@ over gates and run without mosaik too. Devices and networks stay outside; messag
 """
 
 from mas2sim.market.aggregator import Aggregator, AggregatorTerms
-from mas2sim.market.congestion import CongestionOutcome, CongestionTerms, LossWorth, PointLimits
+from mas2sim.market.congestion_terms import (
+    CongestionOutcome,
+    CongestionTerms,
+    LossWorth,
+    PointLimits,
+)
 from mas2sim.market.contracts import BilateralContract, Direction
 from mas2sim.market.dso import Dso, DsoTerms
 from mas2sim.market.local_market import LocalOutcome, LocalTerms

@@ -15,17 +15,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mas2sim.domain.arrays import FloatArray, freeze_fields
+from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.flexibility import FlexOffer, FlexOrder, FlexRequest, PriceCurve
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.randomness import stream
 from mas2sim.market import price_curve
 from mas2sim.market.acceptance import Accepted, least_cost
 from mas2sim.market.bargaining import round_width_kw
+from mas2sim.market.congestion_terms import (
+    CongestionOutcome,
+    CongestionTerms,
+    LossWorth,
+    PointLimits,
+)
 from mas2sim.market.contracts import BilateralContract, under_contracts
 
-LIMIT_KW = 1e-6
-"""Power beyond a limit that is rounding."""
 STEEPNESS = 0.3
 """Rise of a limit's price over one width, as a share of the spread between import and export."""
 FIRM_SHARE = 0.3
@@ -35,113 +39,6 @@ FAR_KW = 1e9
 FREE_EUR = 1e-6
 IDLE_FIRM_ROUNDS = 4
 """Firm rounds that find nothing cheaper, after which the market ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class CongestionTerms:
-    """How a congestion market is held.
-
-    Parameters
-    ----------
-    price_cap_eur_per_kwh : float
-        The most that the DSO pays for energy moved.
-    rounds : int
-        Most rounds.
-    exchanges : int
-        Most exchanges with members and aggregators one after the other.
-    proofs : int
-        Most questions by which it is proven that limits cannot be kept.
-    """
-
-    price_cap_eur_per_kwh: float = 1.0
-    rounds: int = 30
-    exchanges: int = 196
-    proofs: int = 8
-
-    def schedule(self, aggregators: int) -> tuple[int, int]:
-        """Rounds, and blocks of members in each turn, that there is time for."""
-        blocks = max(1, 4 // aggregators) if aggregators != 3 else 2
-        # A turn is an exchange with each block and one with the DSO.
-        turns = (self.exchanges - 2 * self.proofs) // (blocks + 1)
-        return max(1, min(self.rounds, turns // max(1, aggregators))), blocks
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PointLimits:
-    """Limits of the sum of the connections behind each congestion point.
-
-    Parameters
-    ----------
-    points : tuple of str
-        The transformer first.
-    lower_kw, upper_kw : array, shape (point, ptu)
-        Infinite where there is none.
-    other_kw : array, shape (point, ptu)
-        What flows there besides the communities.
-    """
-
-    points: tuple[str, ...]
-    lower_kw: FloatArray
-    upper_kw: FloatArray
-    other_kw: FloatArray
-
-    def __post_init__(self) -> None:
-        freeze_fields(self, "lower_kw", "upper_kw", "other_kw")
-
-    def beyond_kw(self, net_kw: FloatArray) -> FloatArray:
-        """Power beyond the limits, negative beyond the lower one, shape (point, ptu)."""
-        above = np.maximum(net_kw - self.upper_kw, 0.0)
-        below = np.maximum(self.lower_kw - net_kw, 0.0)
-        return np.asarray(
-            np.where(above > LIMIT_KW, above, 0.0) - np.where(below > LIMIT_KW, below, 0.0)
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LossWorth:
-    """What a change of the power at the transformer saves the DSO in losses, arrays of shape (ptu).
-
-    Parameters
-    ----------
-    eur_per_kwh : array
-        Price of the marginal loss: positive where less import saves losses.
-    eur_per_kwh_kw : array
-        Its rise with the power.
-    """
-
-    eur_per_kwh: FloatArray
-    eur_per_kwh_kw: FloatArray
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CongestionOutcome:
-    """What a congestion market came to.
-
-    Parameters
-    ----------
-    before_kw, after_kw : array, shape (point, ptu)
-        Prognosis before the market, and with the offers taken.
-    before_beyond_kw, beyond_kw : array, shape (point, ptu)
-        What was, and what is left, beyond the limits; negative beyond the lower one.
-    bound_eur : float
-        What all communities' bills together cannot be below within the limits; NaN if unknown.
-    insufficient_kwh : float
-        Energy beyond the limits that is proven unavoidable; 0 where nothing is proven.
-    offers : mapping of str to tuple of FlexOffer
-    order : FlexOrder
-    rounds, messages : int
-    """
-
-    before_kw: FloatArray
-    after_kw: FloatArray
-    before_beyond_kw: FloatArray
-    beyond_kw: FloatArray
-    bound_eur: float
-    insufficient_kwh: float
-    offers: Mapping[str, tuple[FlexOffer, ...]]
-    order: FlexOrder
-    rounds: int
-    messages: int
 
 
 @dataclass(slots=True, eq=False)
@@ -248,13 +145,14 @@ class CongestionMarket:
     @property
     def outcome(self) -> CongestionOutcome:
         """What the market has come to so far."""
-        after_kw = self._before_kw + self._ordered_kw()
+        after_kw = self._before_kw + self._change_of(self._taken)
         return CongestionOutcome(
             before_kw=self._before_kw,
             after_kw=after_kw,
             before_beyond_kw=self._limits.beyond_kw(self._before_kw),
             beyond_kw=self._limits.beyond_kw(after_kw),
             bound_eur=self._bound_eur,
+            saved_loss_eur=self._saved_eur(self._taken),
             insufficient_kwh=self._insufficient_kwh,
             offers={name: tuple(offers) for name, offers in self._offers.items()},
             order=self.order(),
@@ -262,9 +160,9 @@ class CongestionMarket:
             messages=self.messages,
         )
 
-    def _ordered_kw(self) -> FloatArray:
+    def _change_of(self, taken: Accepted) -> FloatArray:
         change_kw = np.zeros_like(self._before_kw)
-        for name, number in self._taken.offers.items():
+        for name, number in taken.offers.items():
             change_kw += next(o.change_kw for o in self._offers[name] if o.number == number)
         return change_kw
 
@@ -379,15 +277,26 @@ class CongestionMarket:
         self._finished = free or (found.feasible and self._idle >= IDLE_FIRM_ROUNDS)
 
     def _combine(self) -> Accepted:
-        offers, exempt = under_contracts(
-            [offer for offers in self._offers.values() for offer in offers],
+        """The cheapest combination of all offers; none where losses alone are not worth it."""
+        found = self._cheapest([offer for offers in self._offers.values() for offer in offers])
+        if self._loss is None or not found.offers:
+            return found
+        nothing = self._cheapest([])
+        saved_eur = self._saved_eur(found)
+        if nothing.feasible and sum(found.price_eur.values()) >= saved_eur:
+            return nothing
+        return found
+
+    def _cheapest(self, offers: list[FlexOffer]) -> Accepted:
+        priced, exempt = under_contracts(
+            offers,
             self._contracts,
             self._limits.points,
             self._horizon,
             price_cap_eur_per_kwh=self._terms.price_cap_eur_per_kwh,
         )
         return least_cost(
-            offers,
+            priced,
             self._before_kw,
             self._limits.lower_kw,
             self._limits.upper_kw,
@@ -398,11 +307,21 @@ class CongestionMarket:
         )
 
     def _loss_prices(self) -> FloatArray | None:
+        """Marginal losses where the aggregators stand now: there price and worth balance."""
         if self._loss is None:
             return None
         prices = np.zeros_like(self._before_kw)
-        prices[0] = self._loss.eur_per_kwh
+        moved_kw = self._now_kw()[0] - self._before_kw[0]
+        prices[0] = self._loss.eur_per_kwh + self._loss.eur_per_kwh_kw * moved_kw
         return prices
+
+    def _saved_eur(self, taken: Accepted) -> float:
+        """What the losses saved by some offers are worth, by slope and curvature."""
+        if self._loss is None:
+            return 0.0
+        change_kw = self._change_of(taken)[0]
+        per_h = change_kw * (self._loss.eur_per_kwh + 0.5 * self._loss.eur_per_kwh_kw * change_kw)
+        return float(-per_h.sum() * self._hours)
 
     def _see_bound(self) -> None:
         """What the communities' bills cannot be below: their worth less that of the limits."""

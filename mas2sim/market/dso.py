@@ -15,8 +15,8 @@ from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.limits import Regime
 from mas2sim.domain.plan import APlan, DPrognosis
 from mas2sim.domain.typical_day import Level
-from mas2sim.market.congestion import (
-    CongestionMarket,
+from mas2sim.market.congestion import CongestionMarket
+from mas2sim.market.congestion_terms import (
     CongestionOutcome,
     CongestionTerms,
     LossWorth,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mas2sim.market.congestion import CongestionTerms
+from mas2sim.market.congestion_terms import CongestionTerms
 from mas2sim.market.contracts import BilateralContract
 from mas2sim.market.local_market import LocalTerms
 from mas2sim.market.split import SplitTerms

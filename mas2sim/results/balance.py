@@ -85,8 +85,12 @@ def can_deliver(device: FlexibleDevice) -> bool:
 
 
 def generation_kw(case: CaseLevel) -> FloatArray:
-    """Generation of PV, wind and micro-CHP by home, >= 0, shape (home, ptu). [kW]"""
-    return -np.array([home.generation_kw for home in case.homes]).reshape(case.net_kw.shape)
+    """Generation of PV, wind and micro-CHP by home, >= 0, shape (home, ptu). [kW]
+
+    Feed-in that a home had to give up was not generated, as far as there was generation.
+    """
+    possible = -np.array([home.generation_kw for home in case.homes]).reshape(case.net_kw.shape)
+    return np.asarray(np.maximum(possible - np.maximum(-case.curtailed_kw, 0.0), 0.0))
 
 
 def boundary_energy(case: CaseLevel, groups: Sequence[Sequence[int]]) -> BoundaryEnergy:

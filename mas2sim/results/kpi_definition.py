@@ -56,8 +56,19 @@ class CaseLevel:
 
     @property
     def net_kw(self) -> FloatArray:
-        """Power at the connection points, shape (home, ptu). [kW]"""
+        """Power at the connection points, curtailed where it had to be, shape (home, ptu). [kW]"""
         return np.asarray(self.record.net_kw[self.index])
+
+    @property
+    def curtailed_kw(self) -> FloatArray:
+        """What connections had to give up, negative of feed-in, shape (home, ptu). [kW]"""
+        recorded = self.record.curtailed_kw
+        return np.asarray(recorded[self.index]) if recorded.size else np.zeros_like(self.net_kw)
+
+    @property
+    def drawn_kw(self) -> FloatArray:
+        """Power had no connection been limited, as settlement counts it, shape (home, ptu). [kW]"""
+        return np.asarray(self.net_kw + self.curtailed_kw)
 
     @property
     def total_kw(self) -> FloatArray:

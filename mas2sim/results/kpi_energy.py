@@ -18,9 +18,6 @@ CHANGED_KW = 1e-3
 """A home's plan counts as changed when it differs by more than one watt somewhere: solvers leave
 smaller differences behind without meaning them."""
 
-CURTAILED_KW = 1e-6
-"""Differences between meter and components below a milliwatt are rounding."""
-
 Groups = Callable[[CaseLevel], Sequence[Sequence[int]]]
 
 
@@ -30,19 +27,15 @@ def _grid_net_kwh(case: CaseLevel) -> float:
 
 
 def _curtailed_kwh(case: CaseLevel) -> float:
-    expected = np.array([home.fixed_kw for home in case.homes]).reshape(case.net_kw.shape)
-    for row, (index, _) in enumerate(case.record.devices):
-        expected[index] = expected[index] + case.device_kw[row]
-    difference = np.abs(expected - case.net_kw)
-    return float(difference[difference > CURTAILED_KW].sum() * case.hours)
+    return float(np.abs(case.curtailed_kw).sum() * case.hours)
 
 
 def _activated_kwh(reference: CaseLevel, case: CaseLevel) -> float:
-    return float(0.5 * np.abs(case.net_kw - reference.net_kw).sum() * case.hours)
+    return float(0.5 * np.abs(case.drawn_kw - reference.drawn_kw).sum() * case.hours)
 
 
 def _changed(reference: CaseLevel, case: CaseLevel) -> tuple[int, int]:
-    moved = np.abs(case.net_kw - reference.net_kw).max(axis=1) > CHANGED_KW
+    moved = np.abs(case.drawn_kw - reference.drawn_kw).max(axis=1) > CHANGED_KW
     return int((moved & case.flexible).sum()), int(case.flexible.sum())
 
 
@@ -130,7 +123,7 @@ ENERGY = (
         unit="kWh",
         label="Generated",
         group="energy",
-        formula="sum over homes and PTUs of h times power of PV, wind and micro-CHP",
+        formula="sum over homes and PTUs of h times power of PV, wind and micro-CHP, not curtailed",
         sign="positive: generation",
         boundary="home",
         missing="never",
@@ -189,7 +182,10 @@ ENERGY = (
         sign="positive",
         boundary="home",
         missing="never",
-        sentence="Energy by which the meters differ from the sum of loads, generators and devices.",
+        sentence=(
+            "Import and feed-in that connections had to give up because there was not enough "
+            "flexibility to buy; moved energy and settlement count them as if they had not."
+        ),
         compute=_curtailed_kwh,
         better="lower",
     ),

@@ -6,6 +6,7 @@ import numpy as np
 
 from mas2sim.domain.arrays import BoolArray, FloatArray, IntArray
 from mas2sim.domain.grid_state import GridLayout, GridState
+from mas2sim.domain.limits import GridLimits
 from mas2sim.results.kpi_definition import CaseLevel
 
 LOW_VOLTAGE_KV = 1.0
@@ -52,18 +53,22 @@ def voltage_v(layout: GridLayout, flow: GridState) -> FloatArray:
     return np.asarray(flow.vm_pu[:, buses, :] * neutral_voltage_v(layout)[buses][:, None])
 
 
-def over_limit_kw(case: CaseLevel) -> FloatArray:
+def over_limit_kw(total_kw: FloatArray, limits: GridLimits) -> FloatArray:
     """Sum of the connections beyond its limit, import or export, shape (ptu). [kW]"""
-    limits = case.record.limits
-    total = case.total_kw
-    over = np.maximum(total - limits.transformer_import_kw, 0.0)
-    under = np.maximum(-total - limits.transformer_export_kw, 0.0)
+    over = np.maximum(total_kw - limits.transformer_import_kw, 0.0)
+    under = np.maximum(-total_kw - limits.transformer_export_kw, 0.0)
     return np.asarray(over + under)
 
 
-def congested(case: CaseLevel) -> BoolArray:
+def over_limit_ptus(total_kw: FloatArray, limits: GridLimits) -> BoolArray:
     """True in the PTUs in which the sum of the connections is beyond its limit, shape (ptu)."""
-    return np.asarray(over_limit_kw(case) > OVER_LIMIT_KW)
+    return np.asarray(over_limit_kw(total_kw, limits) > OVER_LIMIT_KW)
+
+
+def drawn_beyond_kwh(case: CaseLevel) -> float:
+    """Energy beyond the limits, had no connection been limited. [kWh]"""
+    over = over_limit_kw(case.drawn_kw.sum(axis=0), case.record.limits)
+    return float(over[over > OVER_LIMIT_KW].sum() * case.hours)
 
 
 def congestion_kvah(case: CaseLevel) -> float:

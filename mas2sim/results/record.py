@@ -89,6 +89,8 @@ class CaseRecord:
         For levels with a market or a benchmark.
     congestion : CongestionOutcome or None
         What the DSO asked for, was offered and took; None where it wanted nothing.
+    fee_eur_per_kwh : float
+        Network fee on energy traded within a community.
 
     Attributes
     ----------
@@ -128,6 +130,7 @@ class CaseRecord:
     local_kwh: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
     markets: Mapping[Level, MarketRecord] = field(default_factory=lambda: MappingProxyType({}))
     congestion: CongestionOutcome | None = None
+    fee_eur_per_kwh: float = 0.0
     device_values: tuple[FlexibleDevice, ...] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -77,14 +77,16 @@ def services_by_home(case: CaseLevel) -> tuple[Services, ...]:
     return tuple(_total(each) for each in parts)
 
 
-def discomfort_eur(case: CaseLevel) -> float:
-    """What the energy cut is worth to the households, by itself. [EUR]"""
-    cuts = (
-        _uncut(device, case.device_kw[row], case.record.horizon).discomfort_eur
-        for row, device in enumerate(case.record.device_values)
-        if isinstance(device, InterruptibleLoad)
-    )
-    return sum(cuts, start=0.0)
+def discomfort_eur(case: CaseLevel) -> FloatArray:
+    """What the energy cut is worth to each household, by itself, shape (home). [EUR]"""
+    record = case.record
+    worth_eur = np.zeros(len(case.homes))
+    for row, (home, _) in enumerate(record.devices):
+        device = record.device_values[row]
+        if isinstance(device, InterruptibleLoad):
+            delivered = _uncut(device, case.device_kw[row], record.horizon)
+            worth_eur[home] += delivered.discomfort_eur
+    return worth_eur
 
 
 def storage_drift_kwh(case: CaseLevel) -> float:

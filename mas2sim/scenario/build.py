@@ -12,7 +12,14 @@ from mas2sim.domain.errors import ConfigurationError, Fault
 from mas2sim.domain.home import Home
 from mas2sim.domain.randomness import stream
 from mas2sim.domain.typical_day import Level
-from mas2sim.grid import Substation, build_cardiff, power_flow
+from mas2sim.grid import (
+    FuseLike,
+    Protection,
+    StandardInverse,
+    Substation,
+    build_cardiff,
+    power_flow,
+)
 from mas2sim.market import Timetable
 from mas2sim.market.contracts import check_contracts
 from mas2sim.population import (
@@ -24,7 +31,11 @@ from mas2sim.population import (
     build_population,
 )
 from mas2sim.scenario.case import Case
-from mas2sim.scenario.configuration import CaseConfiguration, SmartGroup
+from mas2sim.scenario.configuration import (
+    CaseConfiguration,
+    ProtectionConfiguration,
+    SmartGroup,
+)
 from mas2sim.scenario.market import market_terms
 from mas2sim.scenario.tariff import tariff_of
 
@@ -75,6 +86,7 @@ def build_setup(case: Case) -> tuple[CaseSetup, tuple[str, ...]]:
             market.plan_hour * SECONDS_PER_HOUR, market.gate_minutes * SECONDS_PER_MINUTE
         ),
         market=market_terms(market, case.horizon),
+        protection=_protection(configuration.grid.protection),
     )
     if set(setup.levels) - {Level.BASELINE, Level.UC1}:
         check_contracts(
@@ -85,6 +97,14 @@ def build_setup(case: Case) -> tuple[CaseSetup, tuple[str, ...]]:
             ptus=case.horizon.ptus,
         )
     return setup, (*population.assumptions, *_assumptions(case, substation))
+
+
+def _protection(group: ProtectionConfiguration) -> Protection:
+    if group.curve == "thermal":
+        curve: FuseLike | StandardInverse = FuseLike(group.time_constant_hours)
+    else:
+        curve = StandardInverse(group.time_multiplier)
+    return Protection(group.limit, group.pickup_percent, curve)
 
 
 def _willing(homes: Sequence[Home], configuration: CaseConfiguration) -> tuple[Home, ...]:

@@ -19,6 +19,7 @@ from mas2sim.domain.errors import ConfigurationError, Fault
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.plan import TieRule
 from mas2sim.domain.typical_day import DayType, Level, Season, Weather
+from mas2sim.grid import ProtectedLimit
 from mas2sim.market import Direction, SplitRule
 
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -117,6 +118,16 @@ class SiteConfiguration(_Strict):
     timezone: Annotated[str, AfterValidator(_zone)]
 
 
+class ProtectionConfiguration(_Strict):
+    """What trips, and along which curve."""
+
+    limit: ProtectedLimit
+    pickup_percent: float = Field(gt=0)
+    curve: Literal["thermal", "standard_inverse"]
+    time_constant_hours: float = Field(gt=0)
+    time_multiplier: float = Field(gt=0)
+
+
 class GridGroup(_Strict):
     """The grid and its limits."""
 
@@ -127,6 +138,7 @@ class GridGroup(_Strict):
     transformer_export_limit_kw: float | None = Field(gt=0)
     voltage_min_v: float = Field(gt=0)
     voltage_max_v: float = Field(gt=0)
+    protection: ProtectionConfiguration
     site: SiteConfiguration
 
 

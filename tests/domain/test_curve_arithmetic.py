@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mas2sim.domain.curve_arithmetic import (
@@ -25,6 +25,8 @@ BESIDE_KW = 1e-10
 """So near to a knot a price has moved by less than `EUR_PER_KWH`, unless it jumps there."""
 DENSE = np.linspace(-4.0, 4.0, 97) + 1 / 64
 """Changes none of which is a knot, as those are quarters of a kW."""
+compiles_first = settings(deadline=None)
+"""The first call of a compiled function takes as long as a thousand others."""
 powers_kw = st.integers(-32, 32).map(lambda eighths: eighths / 8)
 
 
@@ -35,6 +37,7 @@ def summed(one: Row, other: Row) -> Row:
     return knots[0], prices[0]
 
 
+@compiles_first
 @given(row=rows())
 def test_a_curve_is_read_as_numpy_reads_it(row: Row) -> None:
     expected = reading(row, DENSE)
@@ -42,6 +45,7 @@ def test_a_curve_is_read_as_numpy_reads_it(row: Row) -> None:
     assert [price_before(x, *row) for x in DENSE] == pytest.approx(expected, abs=EUR_PER_KWH)
 
 
+@compiles_first
 @given(row=rows())
 def test_at_a_knot_the_price_is_that_of_the_side_asked_for(row: Row) -> None:
     for knot in row[0]:
@@ -57,6 +61,7 @@ def test_a_jump_by_hand() -> None:
     assert cost_between(1.0, 4.0, *row) == pytest.approx(0.1 + 2 * 0.3)
 
 
+@compiles_first
 @given(row=rows(), one_kw=powers_kw, other_kw=powers_kw)
 def test_a_change_costs_the_integral_of_its_curve(
     row: Row, one_kw: float, other_kw: float
@@ -71,6 +76,7 @@ def test_a_change_costs_the_integral_of_its_curve(
     )
 
 
+@compiles_first
 @given(one=rows(), other=rows())
 def test_a_sum_reads_as_the_sum_of_what_is_read(one: Row, other: Row) -> None:
     total = summed(one, other)
@@ -80,6 +86,7 @@ def test_a_sum_reads_as_the_sum_of_what_is_read(one: Row, other: Row) -> None:
     assert reading(total, DENSE) == pytest.approx(expected, abs=EUR_PER_KWH)
 
 
+@compiles_first
 @given(one=rows(), other=rows())
 def test_a_sum_jumps_where_its_parts_do_and_by_as_much(one: Row, other: Row) -> None:
     total = summed(one, other)
@@ -89,6 +96,7 @@ def test_a_sum_jumps_where_its_parts_do_and_by_as_much(one: Row, other: Row) -> 
             assert read(knot, *total) == pytest.approx(expected, abs=EUR_PER_KWH)
 
 
+@compiles_first
 @given(one=rows(), other=rows(), start_kw=powers_kw, change_kw=powers_kw)
 def test_the_cost_along_a_sum_is_the_sum_of_costs(
     one: Row, other: Row, start_kw: float, change_kw: float
@@ -102,6 +110,7 @@ def test_the_cost_along_a_sum_is_the_sum_of_costs(
     assert cost == pytest.approx(expected, abs=EUR)
 
 
+@compiles_first
 @given(
     community=rows(2),
     feeder=rows(2),
