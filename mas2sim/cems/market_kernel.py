@@ -22,6 +22,11 @@ from mas2sim.domain.machine_code import compiled
 PARTS = 16
 """Most parts into which one rising piece of a curve is cut."""
 EPSILON_KW = 1e-9
+"""Powers closer than this are equal."""
+STILL_KW = 1e-6
+"""A home whose storages move less than this in a turn, and nothing else, has answered."""
+EQUAL_COST = 1e-12
+"""Another start, cut or slope must be better by more than this. [EUR/h]"""
 CAP_EUR = 1e3
 """Gain of a cut that a cap of the home asks for: more than energy is ever worth. [EUR/kWh kW]"""
 
@@ -179,7 +184,7 @@ def path_against_curve(
             parts = min(parts, pieces - count[k])
             for part in range(parts):
                 c = (first + (final - first) * (part + 0.5) / parts + extra) / kwh_per_kw
-                if c < last - 1e-12:
+                if c < last - EQUAL_COST:
                     # A price below zero rewards losses on the way through the storage.
                     return False
                 last = c
@@ -245,10 +250,10 @@ def best_cuts(gain: FloatArray, longest: int, cuts: int, cut: FloatArray) -> Non
                     total += gain[end - length]
                     before = max(end - length - 1, 0)
                     found = total + value[before, used - 1]
-                    if found > value[end, used] + 1e-12:
+                    if found > value[end, used] + EQUAL_COST:
                         value[end, used] = found
                         taken[end, used] = length
-        if value[highest, cuts] > best_total + 1e-12:
+        if value[highest, cuts] > best_total + EQUAL_COST:
             best_total = value[highest, cuts]
             cut[:] = 0.0
             end, used = highest, cuts
@@ -312,6 +317,123 @@ def workspace(
 
 
 @compiled
+def move_storages(
+    homes: MarketHomes,
+    h: int,
+    told: FloatArray,
+    fee: FloatArray,
+    knots: FloatArray,
+    price: FloatArray,
+    resolution: float,
+    days: Days,
+    work: tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray, FloatArray, FloatArray],
+) -> float:
+    """Let each storage of a home take its best path in turn; return the greatest move. [kW]."""
+    ptus = len(told)
+    net = days.net_kw[h]
+    rest = np.empty(ptus)
+    fresh = np.empty(ptus)
+    most_kw = 0.0
+    for s in range(homes.first_storage[h], homes.first_storage[h + 1]):
+        own = days.storage_kw[s]
+        for t in range(ptus):
+            rest[t] = net[t] - own[t]
+        least = homes.least_draw_kw[s]
+        found = path_against_curve(
+            homes, s, rest, told, homes.import_cap_kw[h], homes.export_cap_kw[h], fee, knots,
+            price, resolution, False, work, fresh,
+        )  # fmt: skip
+        if found and least > 0.0:
+            for t in range(ptus):
+                if EPSILON_KW < fresh[t] < least - EPSILON_KW:
+                    found = path_against_curve(
+                        homes, s, rest, told, homes.import_cap_kw[h], homes.export_cap_kw[h], fee,
+                        knots, price, resolution, True, work, fresh,
+                    )  # fmt: skip
+                    break
+        if found:
+            for t in range(ptus):
+                most_kw = max(most_kw, abs(fresh[t] - own[t]))
+                own[t] = fresh[t]
+                net[t] = rest[t] + fresh[t]
+    return most_kw
+
+
+@compiled
+def move_cycles(
+    homes: MarketHomes,
+    h: int,
+    told: FloatArray,
+    fee: FloatArray,
+    knots: FloatArray,
+    price: FloatArray,
+    days: Days,
+) -> bool:
+    """Let each cycle of a home take its best start in turn; return whether any moved."""
+    ptus = len(told)
+    net = days.net_kw[h]
+    moved = False
+    for c in range(homes.first_choice[h], homes.first_choice[h + 1]):
+        steps = homes.cycle_steps[c]
+        now = days.start[c]
+        for k in range(steps):
+            net[(now + k) % ptus] -= homes.cycle_kw[c, k]
+        least_cost = np.inf
+        taken = now
+        for i in range(-1, homes.options[c]):
+            # The start that stands goes first: another must be better.
+            start = now if i < 0 else homes.starts[c, i]
+            cost = 0.0
+            for k in range(steps):
+                t = (start + k) % ptus
+                power = homes.cycle_kw[c, k]
+                cost += step_cost(net[t], power, told[t], fee[t], knots[t], price[t])
+                if i >= 0 and net[t] + power > homes.import_cap_kw[h] + EPSILON_KW:
+                    cost = np.inf
+                if cost >= least_cost:
+                    break
+            if cost < least_cost - EQUAL_COST:
+                least_cost = cost
+                taken = start
+        moved = moved or taken != now
+        days.start[c] = taken
+        for k in range(steps):
+            net[(taken + k) % ptus] += homes.cycle_kw[c, k]
+    return moved
+
+
+@compiled
+def move_loads(
+    homes: MarketHomes,
+    h: int,
+    told: FloatArray,
+    fee: FloatArray,
+    knots: FloatArray,
+    price: FloatArray,
+    days: Days,
+) -> bool:
+    """Cut each load of a home where that pays most; return whether any cut changed."""
+    ptus = len(told)
+    net = days.net_kw[h]
+    rest = np.empty(ptus)
+    gain = np.empty(ptus)
+    fresh = np.empty(ptus)
+    moved = False
+    for b in range(homes.first_load[h], homes.first_load[h + 1]):
+        for t in range(ptus):
+            power = homes.load_kw[b, t]
+            rest[t] = net[t] - power * (1.0 - days.cut[b, t])
+            served = step_cost(rest[t], power, told[t], fee[t], knots[t], price[t])
+            gain[t] = served - homes.forgone_eur_per_kwh[b] * power
+        best_cuts(gain, homes.longest_cut[b], homes.cuts[b], fresh)
+        for t in range(ptus):
+            moved = moved or fresh[t] != days.cut[b, t]
+            days.cut[b, t] = fresh[t]
+            net[t] = rest[t] + homes.load_kw[b, t] * (1.0 - fresh[t])
+    return moved
+
+
+@compiled
 def answer_curves(
     homes: MarketHomes,
     asked: IntArray,
@@ -331,250 +453,22 @@ def answer_curves(
         The homes, and the curve of each.
     knots, price : array, shape (curve, ptu, knot)
         Knots of the curves [kW] and prices there [EUR/kWh].
-    fee : array, shape (ptu): network fee on what the home imports [EUR/kWh]
-    resolution : greatest rise of the price within one piece of a storage's cost [EUR/kWh]
-    sweeps : times that the devices of a home take turns at most
+    fee : array, shape (ptu)
+        Network fee on what the home imports. [EUR/kWh]
+    resolution : float
+        Greatest rise of the price within one piece of a storage's cost. [EUR/kWh]
+    sweeps : int
+        Times that the devices of a home take turns at most.
     """
     ptus = homes.base_kw.shape[1]
     work = workspace(ptus, PARTS * (knots.shape[2] + 3))
     told = np.empty(ptus)
-    rest = np.empty(ptus)
-    fresh = np.empty(ptus)
-    gain = np.empty(ptus)
     for a in range(len(asked)):
-        h = asked[a]
-        g = group[a]
-        net = days.net_kw[h]
-        told[:] = net
-        devices = (
-            homes.first_choice[h + 1]
-            - homes.first_choice[h]
-            + homes.first_storage[h + 1]
-            - homes.first_storage[h]
-            + homes.first_load[h + 1]
-            - homes.first_load[h]
-        )
-        for _ in range(sweeps if devices > 1 else 1):
-            moved_kw = 0.0
-            for s in range(homes.first_storage[h], homes.first_storage[h + 1]):
-                own = days.storage_kw[s]
-                for t in range(ptus):
-                    rest[t] = net[t] - own[t]
-                found = path_against_curve(
-                    homes,
-                    s,
-                    rest,
-                    told,
-                    homes.import_cap_kw[h],
-                    homes.export_cap_kw[h],
-                    fee,
-                    knots[g],
-                    price[g],
-                    resolution,
-                    False,
-                    work,
-                    fresh,
-                )
-                least = homes.least_draw_kw[s]
-                if found and least > 0.0:
-                    for t in range(ptus):
-                        if EPSILON_KW < fresh[t] < least - EPSILON_KW:
-                            found = path_against_curve(
-                                homes,
-                                s,
-                                rest,
-                                told,
-                                homes.import_cap_kw[h],
-                                homes.export_cap_kw[h],
-                                fee,
-                                knots[g],
-                                price[g],
-                                resolution,
-                                True,
-                                work,
-                                fresh,
-                            )
-                            break
-                if found:
-                    for t in range(ptus):
-                        moved_kw = max(moved_kw, abs(fresh[t] - own[t]))
-                        own[t] = fresh[t]
-                        net[t] = rest[t] + fresh[t]
-            for c in range(homes.first_choice[h], homes.first_choice[h + 1]):
-                steps = homes.cycle_steps[c]
-                now = days.start[c]
-                for k in range(steps):
-                    net[(now + k) % ptus] -= homes.cycle_kw[c, k]
-                least_cost = np.inf
-                taken = now
-                for i in range(-1, homes.options[c]):
-                    # The start that stands goes first: another must be better.
-                    start = now if i < 0 else homes.starts[c, i]
-                    cost = 0.0
-                    if i >= 0 and uncovers(homes, h, c, now, start, net):
-                        cost = np.inf
-                    for k in range(steps):
-                        t = (start + k) % ptus
-                        power = homes.cycle_kw[c, k]
-                        cost += step_cost(net[t], power, told[t], fee[t], knots[g, t], price[g, t])
-                        if i >= 0 and net[t] + power > homes.import_cap_kw[h] + EPSILON_KW:
-                            cost = np.inf
-                        if cost >= least_cost:
-                            break
-                    if cost < least_cost - 1e-12:
-                        least_cost = cost
-                        taken = start
-                if taken != now:
-                    moved_kw = np.inf
-                days.start[c] = taken
-                for k in range(steps):
-                    net[(taken + k) % ptus] += homes.cycle_kw[c, k]
-            for b in range(homes.first_load[h], homes.first_load[h + 1]):
-                for t in range(ptus):
-                    power = homes.load_kw[b, t]
-                    rest[t] = net[t] - power * (1.0 - days.cut[b, t])
-                    gain[t] = (
-                        step_cost(rest[t], power, told[t], fee[t], knots[g, t], price[g, t])
-                        - homes.forgone_eur_per_kwh[b] * power
-                    )
-                    if rest[t] + power > homes.import_cap_kw[h] + EPSILON_KW:
-                        gain[t] += CAP_EUR
-                    if rest[t] < -homes.export_cap_kw[h] - EPSILON_KW:
-                        gain[t] -= CAP_EUR
-                best_cuts(gain, homes.longest_cut[b], homes.cuts[b], fresh)
-                if breaks_caps(homes, h, b, rest, days.cut[b], fresh):
-                    continue
-                for t in range(ptus):
-                    if fresh[t] != days.cut[b, t]:
-                        moved_kw = np.inf
-                    days.cut[b, t] = fresh[t]
-                    net[t] = rest[t] + homes.load_kw[b, t] * (1.0 - fresh[t])
-            if moved_kw < 1e-6:
+        h, g = asked[a], group[a]
+        told[:] = days.net_kw[h]
+        for _ in range(sweeps):
+            most_kw = move_storages(homes, h, told, fee, knots[g], price[g], resolution, days, work)
+            moved = move_cycles(homes, h, told, fee, knots[g], price[g], days)
+            moved = move_loads(homes, h, told, fee, knots[g], price[g], days) or moved
+            if not moved and most_kw < STILL_KW:
                 break
-
-
-@compiled
-def worths(
-    homes: MarketHomes,
-    asked: IntArray,
-    price: FloatArray,
-    group: IntArray,
-    fee: FloatArray,
-    net_now_kw: FloatArray,
-    ptu_hours: float,
-    worth: FloatArray,
-    net_kw: FloatArray,
-) -> None:
-    """Write the least cost of each home's day at fixed prices, and a profile that has it.
-
-    Never more than the least cost that the home could really have: caps and least powers are left
-    out, and the fee counts where the home imports now, nowhere else, which is a multiplier of its
-    kink like any other.
-
-    Parameters
-    ----------
-    price : array, shape (price, ptu)
-    group : array, shape (asked)
-        Which price is a home's.
-    net_now_kw : array, shape (home, ptu)
-    worth : array, shape (asked), written [EUR]
-    net_kw : array, shape (asked, ptu), written
-    """
-    ptus = homes.base_kw.shape[1]
-    begin, width, slope, preference, count, moved, stored = workspace(ptus, 2)
-    own = np.empty(ptus)
-    gain_eur = np.empty(ptus)
-    cut = np.empty(ptus)
-    for a in range(len(asked)):
-        h = asked[a]
-        for t in range(ptus):
-            own[t] = price[group[a], t] + (fee[t] if net_now_kw[h, t] > 0.0 else 0.0)
-        net = net_kw[a]
-        net[:] = homes.base_kw[h]
-        forgone = 0.0
-        for c in range(homes.first_choice[h], homes.first_choice[h + 1]):
-            least_cost = np.inf
-            taken = 0
-            for i in range(homes.options[c]):
-                cost = 0.0
-                for k in range(homes.cycle_steps[c]):
-                    t = homes.starts[c, i] + k
-                    cost += own[t if t < ptus else t - ptus] * homes.cycle_kw[c, k]
-                if cost < least_cost:
-                    least_cost, taken = cost, homes.starts[c, i]
-            for k in range(homes.cycle_steps[c]):
-                net[(taken + k) % ptus] += homes.cycle_kw[c, k]
-        for s in range(homes.first_storage[h], homes.first_storage[h + 1]):
-            for k in range(ptus):
-                t = homes.begins[s] + k
-                if t >= ptus:
-                    t -= ptus
-                gain = homes.charge_kwh_per_kw[s, k]
-                drain = homes.discharge_kwh_per_kw[s, k]
-                low = homes.min_kw[s, k]
-                high = homes.max_kw[s, k]
-                begin[k] = low * gain if low > 0.0 else low * drain
-                count[k] = 0
-                if low < 0.0:
-                    length = min(high, 0.0) - low
-                    if length > 0.0:
-                        width[k, 0] = length * drain
-                        slope[k, 0] = own[t] / drain
-                        preference[k, 0] = -1.0 / drain
-                        count[k] = 1
-                if high > 0.0:
-                    length = high - max(low, 0.0)
-                    if length > 0.0:
-                        place = count[k]
-                        width[k, place] = length * gain
-                        slope[k, place] = own[t] / gain
-                        preference[k, place] = 1.0 / gain
-                        count[k] += 1
-                if count[k] == 2 and slope[k, 1] < slope[k, 0]:
-                    # Below zero losses pay: charging and discharging at once is the relaxation.
-                    width[k, 0], width[k, 1] = width[k, 1], width[k, 0]
-                    slope[k, 0], slope[k, 1] = slope[k, 1], slope[k, 0]
-                    preference[k, 0], preference[k, 1] = preference[k, 1], preference[k, 0]
-            walk(
-                begin,
-                width,
-                slope,
-                preference,
-                count,
-                homes.keep[s],
-                homes.inflow_kwh[s],
-                homes.lower_kwh[s],
-                homes.upper_kwh[s],
-                homes.start_kwh[s],
-                moved,
-                stored,
-            )
-            for k in range(ptus):
-                t = homes.begins[s] + k
-                if t >= ptus:
-                    t -= ptus
-                x = homes.min_kw[s, k]
-                left = moved[k] - begin[k]
-                for place in range(count[k]):
-                    part = min(left, width[k, place])
-                    # Price per kWh stored over its slope is kWh stored per kW.
-                    per_kw = (
-                        homes.charge_kwh_per_kw[s, k]
-                        if preference[k, place] > 0.0
-                        else homes.discharge_kwh_per_kw[s, k]
-                    )
-                    x += part / per_kw
-                    left -= part
-                net[t] += x
-        for b in range(homes.first_load[h], homes.first_load[h + 1]):
-            for t in range(ptus):
-                gain_eur[t] = (own[t] - homes.forgone_eur_per_kwh[b]) * homes.load_kw[b, t]
-            best_cuts(gain_eur, homes.longest_cut[b], homes.cuts[b], cut)
-            for t in range(ptus):
-                power = homes.load_kw[b, t]
-                net[t] += power * (1.0 - cut[t])
-                forgone += homes.forgone_eur_per_kwh[b] * power * cut[t]
-        total = forgone
-        for t in range(ptus):
-            total += own[t] * net[t]
-        worth[a] = total * ptu_hours

@@ -12,7 +12,8 @@ from types import MappingProxyType
 import numpy as np
 
 from mas2sim.cems.market_homes import MarketMember, days_of, market_homes
-from mas2sim.cems.market_kernel import Days, answer_curves, worths
+from mas2sim.cems.market_kernel import Days, answer_curves
+from mas2sim.cems.market_worth import worths
 from mas2sim.domain.arrays import FloatArray, IntArray, frozen
 from mas2sim.domain.flexibility import Declaration, MemberOffers, MemberOrder, MemberRequest
 from mas2sim.domain.horizon import Horizon

@@ -294,17 +294,18 @@ def deviation_charge_eur(
     return np.asarray(beyond_kw.sum(axis=1) * horizon.ptu_hours * price)
 
 
-def audited_sale_eur(asked_eur: float, increase_eur: float, terms: AuditTerms) -> tuple[float, bool]:
-    """What the DSO pays an aggregator, and whether what it asked for is believed (rule 5).
+def overstated_eur(asked_eur: float, increase_eur: float, terms: AuditTerms) -> float:
+    """By how much an aggregator asked for more than it is paid, 0 within the tolerance (rule 5).
 
     Parameters
     ----------
     asked_eur : float
         Price of the offer taken.
     increase_eur : float
-        What the community's settled cost rose by.
+        What the community's settled cost rose by: that is paid, whatever was asked.
     """
-    return min(asked_eur, increase_eur), asked_eur <= increase_eur + terms.tolerance_eur
+    beyond_eur = asked_eur - increase_eur
+    return beyond_eur if beyond_eur > terms.tolerance_eur else 0.0
 
 
 def settle_audited(

@@ -131,7 +131,8 @@ class CongestionMarket:
         usable = {name: offer for name, offer in offers.items() if self._usable(name, offer)}
         self.messages += len(offers)
         for name, offer in usable.items():
-            self._worth[name] = (offer.worth_eur, offer.worth_kw)
+            if offer.worth_kw.shape == self._before_kw.shape and np.isfinite(offer.worth_eur):
+                self._worth[name] = (offer.worth_eur, offer.worth_kw)
         if self._queue:
             name = self._queue.pop(0)
             if name in usable:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mas2sim.results.case_identity import case_id
 from mas2sim.results.kpi_definition import GROUPS, CaseLevel, Kpi
 from mas2sim.results.kpi_energy import ENERGY
+from mas2sim.results.kpi_gain import GAINS
 from mas2sim.results.kpi_grid import GRID
 from mas2sim.results.kpi_homes import HOMES
 from mas2sim.results.kpi_market import MARKET
@@ -22,7 +23,7 @@ from mas2sim.results.record import CaseRecord
 if TYPE_CHECKING:
     import pandas as pd
 
-KPIS: tuple[Kpi, ...] = (*MONEY, *HOMES, *ENERGY, *SERVICES, *GRID, *MARKET)
+KPIS: tuple[Kpi, ...] = (*MONEY, *GAINS, *HOMES, *ENERGY, *SERVICES, *GRID, *MARKET)
 """Every KPI, in the order of the table's columns."""
 
 WORDS = ("regime_worst",)

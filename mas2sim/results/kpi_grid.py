@@ -338,7 +338,7 @@ CONGESTION = (
         "Congestion, energy above the limit",
         "sum over PTUs of h max(0, P - P_lim), import and export",
         "Energy above the limit on the sum of the connections.",
-        lambda case: float(over_limit_kw(case)[congested(case)].sum() * case.hours),
+        lambda case: float(over_limit_kw(case.total_kw, case.record.limits).sum() * case.hours),
         missing="never",
     ),
     _grid(

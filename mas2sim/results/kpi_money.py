@@ -1,33 +1,44 @@
-"""KPIs of money: what homes pay, what they save, and how much of the possible gain is reached."""
+"""KPIs of money: what the day costs, who pays it, and what homes save."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from dataclasses import replace
 
+from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.typical_day import Level
+from mas2sim.market.community_bill import peaks_eur, settled_cost_eur
 from mas2sim.results.balance import community_groups
-from mas2sim.results.kpi_definition import NAN, CaseLevel, Kpi, compared, ratio
+from mas2sim.results.kpi_definition import NAN, CaseLevel, Kpi, Measure, compared, ratio
+from mas2sim.results.record import CaseRecord
 from mas2sim.results.services import discomfort_eur
 
 UNMANAGED_OR_ALONE = (Level.BASELINE, Level.UC1)
 """Levels without a local market."""
 
+NO_TRADE = "at baseline and uc1: no local market; when the settlement was not recorded"
+
 
 def community_cost_eur(case: CaseLevel, *, netted: bool) -> float:
-    """Energy cost of all homes without standing charges. [EUR]
+    """Cost of all homes' energy without standing charges and prices of peaks. [EUR]
+
+    Energy that was curtailed counts as if it had not been: it is compensated by itself.
 
     Parameters
     ----------
     netted : bool
-        Whether energy is netted within each community in each PTU (the community's bill B), or each
-        home pays by its own meter. No network fee on local trades is included.
+        Whether energy is netted within each community in each PTU in which trade pays, with the
+        network fee on it, or each home pays by its own meter.
     """
-    record = case.record
-    net = case.net_kw
-    if netted:
-        groups = community_groups(case)
-        net = np.array([net[list(members)].sum(axis=0) for members in groups])
-    return float(record.tariff.energy_cost_eur(net, record.horizon).sum())
+    record, drawn_kw = case.record, case.drawn_kw
+    if not netted:
+        return float(record.tariff.energy_cost_eur(drawn_kw, record.horizon).sum())
+    energy = replace(record.tariff, peak_eur_per_kw=0.0)
+    costs = (
+        settled_cost_eur(drawn_kw[list(members)], energy, record.horizon, record.fee_eur_per_kwh)
+        for members in community_groups(case)
+    )
+    return float(sum(costs))
 
 
 def level_cost_eur(case: CaseLevel) -> float:
@@ -41,15 +52,34 @@ def full_cost_eur(case: CaseLevel) -> float:
     Gains and gaps are measured in it, since a plan may pay for a lower peak with dearer energy, and
     what is saved by cutting a load is no gain as far as the household minds.
     """
-    tariff, horizon, net = case.record.tariff, case.record.horizon, case.net_kw
-    peaks = tariff.cost_eur(net, horizon) - tariff.energy_cost_eur(net, horizon)
-    return level_cost_eur(case) + float(peaks.sum()) + discomfort_eur(case)
+    peaks = peaks_eur(case.drawn_kw, case.record.tariff)
+    return level_cost_eur(case) + float(peaks.sum() + discomfort_eur(case).sum())
+
+
+def _settled_eur(case: CaseLevel, by_community: FloatArray) -> float:
+    """Sum over communities of an amount of the settlement; NaN where it was not recorded."""
+    return float(by_community[case.index].sum()) if by_community.size else NAN
 
 
 def _market_revenue(case: CaseLevel) -> float:
     if case.level in UNMANAGED_OR_ALONE:
         return NAN
-    return float((case.bill_eur - case.payment_eur).sum())
+    record = case.record
+    kept = _settled_eur(case, record.service_eur) - _settled_eur(case, record.shortfall_eur)
+    saved = float((case.bill_eur - case.payment_eur).sum())
+    return saved + kept - _settled_eur(case, record.dso_eur)
+
+
+def _traded(amount: Callable[[CaseRecord], FloatArray]) -> Measure:
+    def compute(case: CaseLevel) -> float:
+        traded = case.level not in UNMANAGED_OR_ALONE
+        return _settled_eur(case, amount(case.record)) if traded else NAN
+
+    return compute
+
+
+def _dso_payment(case: CaseLevel) -> float:
+    return _settled_eur(case, case.record.dso_eur) if case.level is Level.UC3 else NAN
 
 
 def _saving_eur(reference: CaseLevel, case: CaseLevel) -> float:
@@ -61,52 +91,6 @@ def _saving_percent(reference: CaseLevel, case: CaseLevel) -> float:
     standing = case.record.tariff.standing_eur_per_day * len(case.homes)
     saved = float((reference.bill_eur - case.payment_eur).sum())
     return 100.0 * ratio(saved, float(reference.bill_eur.sum()) - standing)
-
-
-def _gain_percent(case: CaseLevel, part: str) -> float:
-    alone, best = case.against(Level.UC1), Level.CENTRAL
-    if alone is None or best not in case.record.levels:
-        return NAN
-    central = CaseLevel(case.record, case.record.levels.index(best))
-    before = full_cost_eur(alone)
-    netting = community_cost_eur(alone, netted=False) - community_cost_eur(alone, netted=True)
-    possible = before - full_cost_eur(central)
-    gain = before - full_cost_eur(case)
-    gains = {"all": gain, "netting": netting, "coordination": gain - netting}
-    return 100.0 * ratio(gains[part], possible)
-
-
-def _gap_percent(case: CaseLevel) -> float:
-    record = case.record
-    if Level.UC1 not in record.levels or case.level is Level.BASELINE:
-        return NAN
-    alone = CaseLevel(record, record.levels.index(Level.UC1))
-    paid = np.maximum(alone.net_kw, 0.0) * record.tariff.import_eur_per_kwh
-    source = Level.UC1 if case.level is Level.UC1 else Level.CENTRAL
-    bounds = [plan.bound_eur for plan in record.plans.get(source, ())]
-    if not bounds:
-        return NAN
-    excess = full_cost_eur(case) - float(np.sum(bounds))
-    return 100.0 * ratio(excess, float(paid.sum() * case.hours))
-
-
-def _gain(part: str, label: str, formula: str, sentence: str) -> Kpi:
-    def compute(case: CaseLevel) -> float:
-        return _gain_percent(case, part)
-
-    return Kpi(
-        name={"all": "gain_captured_percent"}.get(part, f"gain_{part}_percent"),
-        unit="percent",
-        label=label,
-        group="money",
-        formula=formula,
-        sign="positive: cost goes down",
-        boundary="community",
-        missing="unless uc1 and central were both run; at baseline and uc1",
-        sentence=sentence,
-        compute=compute,
-        better="higher" if part == "all" else "",
-    )
 
 
 MONEY = (
@@ -144,13 +128,17 @@ MONEY = (
         label="Energy cost as settled",
         group="money",
         formula=(
-            "sum of h (c_imp N+ - c_exp N-); N is each home's net up to uc1, "
-            "each community's from uc2 on; no standing charge, no price of the peak, no network fee"
+            "sum of h (c_imp N+ - c_exp N- + fee (sum of n+ - N+)); N is each home's net up to "
+            "uc1, each community's from uc2 on, but each home's where c_imp - fee < c_exp; "
+            "no standing charge, no price of the peak"
         ),
         sign="positive: homes pay",
         boundary="home up to uc1, community from uc2 on",
         missing="never",
-        sentence="Cost B of the energy alone, which local trade lowers.",
+        sentence=(
+            "Cost B of the energy alone, which local trade lowers; where no price suits buyer and "
+            "seller there is no trade."
+        ),
         compute=level_cost_eur,
         better="lower",
     ),
@@ -159,25 +147,72 @@ MONEY = (
         unit="EUR",
         label="Gain from local trade",
         group="money",
-        formula="sum over homes of (bill - payment)",
+        formula="sum over homes of (bill - payment) + service - shortfall - paid by the DSO",
         sign="positive: homes gain",
         boundary="community",
-        missing="at baseline and uc1: no local market",
-        sentence="What members gain from trading with each other rather than with the supplier.",
+        missing=NO_TRADE,
+        sentence=(
+            "What members and aggregators gain from trading with each other rather than with the "
+            "supplier, by the same meters; the DSO's money is apart."
+        ),
         compute=_market_revenue,
         better="higher",
+    ),
+    Kpi(
+        name="local_trade_kwh",
+        unit="kWh",
+        label="Traded within communities",
+        group="money",
+        formula="sum over communities and PTUs in which trade pays of h min(sum of n+, sum of n-)",
+        sign="positive",
+        boundary="community",
+        missing=NO_TRADE,
+        sentence="Energy that members buy from each other.",
+        compute=_traded(lambda record: record.local_kwh),
+    ),
+    Kpi(
+        name="service_eur",
+        unit="EUR",
+        label="Kept by the aggregators",
+        group="money",
+        formula="sum over communities of the aggregator's share of the gain",
+        sign="positive: members pay",
+        boundary="community",
+        missing=NO_TRADE,
+        sentence=(
+            "What aggregators keep of the gain, and what bilateral contracts bring them beyond the "
+            "members' loss."
+        ),
+        compute=_traded(lambda record: record.service_eur),
+    ),
+    Kpi(
+        name="shortfall_eur",
+        unit="EUR",
+        label="Added by the aggregators",
+        group="money",
+        formula="sum over communities of max(0, cost of the day - what members would pay alone)",
+        sign="positive: aggregators pay",
+        boundary="community",
+        missing=NO_TRADE,
+        sentence="What aggregators add so that no member pays more than alone; 0 as a rule.",
+        compute=_traded(lambda record: record.shortfall_eur),
+        better="lower",
     ),
     Kpi(
         name="dso_payment_eur",
         unit="EUR",
         label="Paid by the DSO",
         group="money",
-        formula="increase of members' payments against their plan before the request",
+        formula=(
+            "sum over communities of the increase of the members' cost against their plan before "
+            "the request, of what contracts bring beyond it, and of compensation for curtailment"
+        ),
         sign="positive: the DSO pays",
         boundary="substation",
-        missing="the record of a case holds no DSO settlement",
-        sentence="What the DSO pays for flexibility.",
-        compute=lambda _: NAN,
+        missing="but at uc3: no DSO buys; when the settlement was not recorded",
+        sentence="What the DSO pays for flexibility, and for connections that it had to limit.",
+        compute=_dso_payment,
+        better="lower",
     ),
     *compared(
         "bill_saving",
@@ -203,40 +238,6 @@ MONEY = (
         compare=_saving_percent,
         better="higher",
         missing="when the bills it refers to are zero",
-    ),
-    _gain(
-        "all",
-        "Gain captured",
-        "(C_uc1 - C) / (C_uc1 - C_central); C = B + price of homes' peaks + worth of energy cut",
-        "Share of the gain that an all-knowing optimisation finds which this level reaches.",
-    ),
-    _gain(
-        "netting",
-        "Gain captured by netting alone",
-        "(B_uc1 - B_uc1 netted) / (C_uc1 - C_central)",
-        "The part that comes from trading unchanged uc1 plans.",
-    ),
-    _gain(
-        "coordination",
-        "Gain captured by changing plans",
-        "(C_uc1 - C - (B_uc1 - B_uc1 netted)) / (C_uc1 - C_central)",
-        "The part that comes from plans that answer each other.",
-    ),
-    Kpi(
-        name="gap_percent",
-        unit="percent",
-        label="Gap to the proven bound",
-        group="money",
-        formula="(C - lower bound) / import payments under uc1",
-        sign="positive: dearer than the bound",
-        boundary="home at uc1, community from uc2 on",
-        missing="at baseline; without uc1; from uc2 on without a bound from central",
-        sentence=(
-            "How far the metered cost, discomfort included, may lie above the least: at uc1 by the "
-            "bounds of the homes' own plans, from uc2 on by the bound of central."
-        ),
-        compute=_gap_percent,
-        better="lower",
     ),
 )
 """KPIs of money."""

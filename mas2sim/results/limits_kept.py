@@ -54,21 +54,25 @@ def voltage_v(layout: GridLayout, flow: GridState) -> FloatArray:
 
 
 def over_limit_kw(total_kw: FloatArray, limits: GridLimits) -> FloatArray:
-    """Sum of the connections beyond its limit, import or export, shape (ptu). [kW]"""
+    """Power beyond the limits of the sum of the connections, either way, shape (ptu). [kW]
+
+    0 in PTUs in which it is no more than `OVER_LIMIT_KW`.
+    """
     over = np.maximum(total_kw - limits.transformer_import_kw, 0.0)
     under = np.maximum(-total_kw - limits.transformer_export_kw, 0.0)
-    return np.asarray(over + under)
+    beyond = over + under
+    return np.where(beyond > OVER_LIMIT_KW, beyond, 0.0)
 
 
-def over_limit_ptus(total_kw: FloatArray, limits: GridLimits) -> BoolArray:
+def congested(case: CaseLevel) -> BoolArray:
     """True in the PTUs in which the sum of the connections is beyond its limit, shape (ptu)."""
-    return np.asarray(over_limit_kw(total_kw, limits) > OVER_LIMIT_KW)
+    return np.asarray(over_limit_kw(case.total_kw, case.record.limits) > 0.0)
 
 
 def drawn_beyond_kwh(case: CaseLevel) -> float:
-    """Energy beyond the limits, had no connection been limited. [kWh]"""
-    over = over_limit_kw(case.drawn_kw.sum(axis=0), case.record.limits)
-    return float(over[over > OVER_LIMIT_KW].sum() * case.hours)
+    """Energy that would be beyond the limits, had no connection been limited. [kWh]"""
+    beyond = over_limit_kw(case.drawn_kw.sum(axis=0), case.record.limits)
+    return float(beyond.sum() * case.hours)
 
 
 def congestion_kvah(case: CaseLevel) -> float:

@@ -70,6 +70,7 @@ def annex_d(grids: Path) -> tuple[CaseSetup, tuple[str, ...]]:
     """
     setup, at = _setup(grids), DAY.ptu_at(PEAK_HOUR)
     evening_kw = EVENING_KW
+    slope = _base_at(at, 1.0) - _base_at(at, 0.0)
     for trial in range(MOST_TRIALS):
         setup = replace(setup, homes=neighbourhood(evening_kw))
         found_kw = prognosis_kw(setup)
@@ -78,7 +79,7 @@ def annex_d(grids: Path) -> tuple[CaseSetup, tuple[str, ...]]:
         # One step does it unless the other load changes a plan. Lest two loads call for each other
         # in turn, later steps go half the way.
         step = 1.0 if trial < FULL_STEPS else 0.5
-        evening_kw *= 1.0 + step * (PEAK_KW - float(found_kw[at])) / (HOMES * evening_kw)
+        evening_kw += step * (PEAK_KW - float(found_kw[at])) / slope
     raise Mas2simError(
         f"{NAME}: no base load was found with which the prognosis peaks at {PEAK_KW:g} kW; with the "
         f"last one it peaks at {found_kw.max():.3f} kW at {DAY.clock(int(found_kw.argmax()))}"
@@ -88,6 +89,11 @@ def annex_d(grids: Path) -> tuple[CaseSetup, tuple[str, ...]]:
 def neighbourhood(evening_kw: float) -> tuple[Home, ...]:
     """Homes whose base load has `evening_kw` on average on top of itself in the evening."""
     return tuple(_home(index, evening_kw) for index in range(HOMES))
+
+
+def _base_at(ptu: int, evening_kw: float) -> float:
+    """Base load of all homes in one PTU. [kW]"""
+    return float(sum(home.base_kw[ptu] for home in neighbourhood(evening_kw)))
 
 
 def prognosis_kw(setup: CaseSetup) -> FloatArray:
