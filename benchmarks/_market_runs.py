@@ -16,15 +16,20 @@ from benchmarks._market_homes import SUBSTATION, Neighbourhood
 from mas2sim.cems import Negotiator
 from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.flexibility import MemberOffers, MemberOrder, MemberRequest
-from mas2sim.market import CongestionOutcome, LocalOutcome, LocalTerms, PointLimits
+from mas2sim.market import CongestionOutcome, LocalOutcome, LocalTerms, PointLimits, SplitRule
 from mas2sim.market.bargaining import Membership
 from mas2sim.market.congestion import CongestionMarket
+from mas2sim.market.dso_payment import congestion_payments
 from mas2sim.market.local_market import LocalMarket
 from mas2sim.market.offer_maker import OfferMaker
 from mas2sim.market.session import CommunityMarket, hold_congestion_market, hold_local_market
+from mas2sim.market.split import Payments, SplitTerms, split_payments
 from mas2sim.market.terms import MarketTerms
 
 TERMS = MarketTerms()
+SAME_EUR = 1e-9
+"""What sums of rounded products may add to a payment or a bound that equals what it is held
+against."""
 
 
 @dataclass(slots=True, eq=False)
@@ -94,8 +99,8 @@ class CongestionRun:
     ----------
     plans_kw : mapping of str to array, shape (member, ptu)
         Plans ordered.
-    cost_eur : float
-        Of all communities with these plans.
+    costs_eur : mapping of str to float
+        Of each community with these plans.
     exchanges : int
         Between aggregators and members and between DSO and aggregators, one after the other.
     cpu_s : float
@@ -104,9 +109,13 @@ class CongestionRun:
 
     outcome: CongestionOutcome
     plans_kw: Mapping[str, FloatArray]
-    cost_eur: float
+    costs_eur: Mapping[str, float]
     exchanges: int
     cpu_s: float
+
+    @property
+    def cost_eur(self) -> float:
+        return sum(self.costs_eur.values())
 
     @property
     def net_kw(self) -> FloatArray:
@@ -192,7 +201,7 @@ def hold_dso_market(
     return CongestionRun(
         outcome=outcome,
         plans_kw={name: seller.ordered.net_kw for name, seller in sellers.items()},
-        cost_eur=sum(seller.ordered.cost_eur for seller in sellers.values()),
+        costs_eur={name: seller.ordered.cost_eur for name, seller in sellers.items()},
         exchanges=with_members + sum(len(offers) for offers in outcome.offers.values()),
         cpu_s=spent_s,
     )
@@ -203,3 +212,54 @@ def membership_of(name: str, negotiator: Negotiator) -> Membership:
     net_kw = negotiator.net_kw
     group = np.zeros(len(net_kw), dtype=np.int64)
     return Membership(name, net_kw, negotiator.declare(), group, groups=1)
+
+
+def worse_off(neighbourhood: Neighbourhood, run: LocalRun) -> int:
+    """Members that pay and give up more than under uc1, under either rule of splitting."""
+    return sum(
+        above(payments.payment_eur, payments.alone_eur)
+        for name, outcome in run.outcomes.items()
+        for rule in rules_of(outcome)
+        for payments in [settled(neighbourhood, run, name, rule)]
+    )
+
+
+def worse_off_after_order(neighbourhood: Neighbourhood, local: LocalRun, run: CongestionRun) -> int:
+    """The same after the DSO's order, whose payment makes good what it costs."""
+    count = 0
+    for name, cost_eur in run.costs_eur.items():
+        for rule in rules_of(local.outcomes[name]):
+            before = settled(neighbourhood, local, name, rule)
+            after = congestion_payments(before, cost_eur, SplitTerms(rule))
+            count += above(after.payment_eur, before.alone_eur)
+    return count
+
+
+def rules_of(outcome: LocalOutcome) -> list[SplitRule]:
+    """Rules by which a day can be settled; without a proof there is nothing to share by worth."""
+    proven = bool(np.isfinite(outcome.worth_eur).all())
+    return [rule for rule in SplitRule if proven or rule is not SplitRule.DUAL]
+
+
+def settled(neighbourhood: Neighbourhood, run: LocalRun, name: str, rule: SplitRule) -> Payments:
+    """Payments of one community; each member is guaranteed its uc1 day, comfort included."""
+    outcome = run.outcomes[name]
+    guaranteed_eur = neighbourhood.alone_eur[list(neighbourhood.communities[name])]
+    return split_payments(
+        outcome.net_kw,
+        guaranteed_eur - outcome.forgone_eur,
+        neighbourhood.tariff,
+        neighbourhood.horizon,
+        SplitTerms(rule),
+        outcome.worth_eur - outcome.forgone_eur if rule is SplitRule.DUAL else None,
+    )
+
+
+def above(payment_eur: FloatArray, most_eur: FloatArray) -> int:
+    """Members whose payment is above what they pay at most."""
+    return int((payment_eur > most_eur + SAME_EUR).sum())
+
+
+def is_bound(bound_eur: float, *costs_eur: float) -> bool:
+    """Whether a bound, if there is one, lies below the costs of plans that exist."""
+    return not any(bound_eur > cost_eur + SAME_EUR for cost_eur in costs_eur)

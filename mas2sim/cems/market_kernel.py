@@ -384,6 +384,8 @@ def move_cycles(
             # The start that stands goes first: another must be better.
             start = now if i < 0 else homes.starts[c, i]
             cost = 0.0
+            if i >= 0 and uncovers(homes, h, c, now, start, net):
+                continue
             for k in range(steps):
                 t = (start + k) % ptus
                 power = homes.cycle_kw[c, k]
@@ -425,7 +427,13 @@ def move_loads(
             rest[t] = net[t] - power * (1.0 - days.cut[b, t])
             served = step_cost(rest[t], power, told[t], fee[t], knots[t], price[t])
             gain[t] = served - homes.forgone_eur_per_kwh[b] * power
+            if rest[t] + power > homes.import_cap_kw[h] + EPSILON_KW:
+                gain[t] += CAP_EUR
+            if rest[t] < -homes.export_cap_kw[h] - EPSILON_KW:
+                gain[t] -= CAP_EUR
         best_cuts(gain, homes.longest_cut[b], homes.cuts[b], fresh)
+        if breaks_caps(homes, h, b, rest, days.cut[b], fresh):
+            continue
         for t in range(ptus):
             moved = moved or fresh[t] != days.cut[b, t]
             days.cut[b, t] = fresh[t]

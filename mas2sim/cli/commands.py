@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 import mas2sim
+from mas2sim.cli.studies import study
 from mas2sim.domain.errors import Mas2simError
 
 WELL, BAD_INPUT, FAILED_CASES, INTERRUPTED = 0, 1, 2, 130
@@ -74,6 +75,9 @@ def report(result: Path, homes: Sequence[str]) -> None:
             folder.mkdir(exist_ok=True)
             write_report(opened, folder / "index.html")
             click.echo(f"Report: {folder / 'index.html'}")
+
+
+commands.add_command(study)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,32 +1,53 @@
-"""The KPI table on the terminal: levels side by side."""
+"""The KPI table on the terminal: levels side by side, and what the DSO bought below."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from mas2sim.results import kpis_by_group
 from mas2sim.scenario import CaseResult
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 SIGNIFICANT = 5
 WIDTH = 100
 """Columns to print for where the output is not a terminal."""
+UNIT_SIGNS = {"percent": "%", "count": "", "-": ""}
+"""Short, so that five levels stand side by side with the longest name unbroken."""
 
 
 def print_result(result: CaseResult) -> None:
-    """Print the KPIs of each level, the identity of the case and where it is stored."""
+    """Print the KPIs of each level, what the DSO bought, and where the result is stored."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH)
+    console.print(_kpi_table(result))
+    for line in purchase_lines(result.series):
+        console.print(line, soft_wrap=True, highlight=False)
+    for _, row in result.kpi[result.kpi["status"] != "ok"].iterrows():
+        console.print(f"[bold red]{row['level']}: {row['status']}[/bold red]")
+    if result.path is not None:
+        if result.kept:
+            console.print("This result was there already; --force computes it again.")
+        console.print(f"Result: {result.path}", soft_wrap=True)
+        console.print(f"Report: {result.path / 'report' / 'index.html'}", soft_wrap=True)
+
+
+def _kpi_table(result: CaseResult) -> Table:
     axes = result.kpi.iloc[0]
     identity = ("season", "day", "weather", "smart", "flexibility", "communities", "seed")
     title = f"{axes['grid']} {axes['substation']}: " + ", ".join(
         f"{name} {axes[name]}" for name in identity
     )
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("KPI")
     table.add_column("unit")
     for level in result.kpi["level"]:
@@ -39,15 +60,49 @@ def print_result(result: CaseResult) -> None:
         for kpi in shown:
             digits = 0 if kpi.unit == "count" else None
             values = [_figure(value, digits) for value in result.kpi[kpi.name]]
-            table.add_row(kpi.name, kpi.unit, *values)
-    console.print(table)
-    for _, row in result.kpi[result.kpi["status"] != "ok"].iterrows():
-        console.print(f"[bold red]{row['level']}: {row['status']}[/bold red]")
-    if result.path is not None:
-        if result.kept:
-            console.print("This result was there already; --force computes it again.")
-        console.print(f"Result: {result.path}", soft_wrap=True)
-        console.print(f"Report: {result.path / 'report' / 'index.html'}", soft_wrap=True)
+            table.add_row(kpi.name, UNIT_SIGNS.get(kpi.unit, kpi.unit), *values)
+    return table
+
+
+def purchase_lines(series: xr.Dataset) -> Iterator[str]:
+    """Say which offers the DSO took, and when there was not enough to buy; nothing otherwise."""
+    hours = float(np.diff(series["clock_h"].to_numpy()[:2]).item())
+    if "offer" in series.dims:
+        moved_kwh = 0.5 * hours * np.abs(series["offer_change_kw"].to_numpy()).sum(axis=1)
+        taken = series["offer_accepted"].to_numpy() == 1
+        yield f"Bought by the DSO: {int(taken.sum())} of {taken.size} offers"
+        for place in np.flatnonzero(taken):
+            community = series["offer_community"].to_numpy()[place]
+            number = int(series["offer_number"].to_numpy()[place])
+            paid = float(series["offer_paid_eur"].to_numpy()[place])
+            yield (
+                f"  {community}, offer {number}: "
+                f"{moved_kwh[place]:,.1f} kWh moved for {paid:,.2f} EUR"
+            )
+    for level in series["level"].to_numpy():
+        curtailed_kw = np.abs(series["curtailed_kw"].sel(level=level).to_numpy())
+        if curtailed_kw.any():
+            energy_kwh = hours * float(curtailed_kw.sum())
+            yield (
+                f"{level}: insufficient flexibility, {energy_kwh:,.1f} kWh curtailed at "
+                f"{_times(curtailed_kw > 0, series)}"
+            )
+
+
+def _times(flags: np.ndarray, series: xr.Dataset) -> str:
+    """The PTUs flagged as spans of the clock, e.g. ``17:30-18:15, 20:00-20:15``."""
+    minutes = np.rint(60.0 * series["clock_h"].to_numpy()).astype(int)
+    length = int(minutes[1] - minutes[0])
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
+    spans = [
+        f"{_clock(minutes[first])}-{_clock(minutes[last - 1] + length)}"
+        for first, last in zip(edges[::2], edges[1::2], strict=True)
+    ]
+    return ", ".join(spans)
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 def _figure(value: Any, digits: int | None = None) -> str:

@@ -66,7 +66,15 @@ def dso_terms(setup: CaseSetup, register: CongestionRegister) -> DsoTerms:
     lower_kw[0] = -setup.limits.transformer_export_kw
     upper_kw[0] = setup.limits.transformer_import_kw
     looks = terms.watch_voltage or terms.loss_eur_per_kwh > 0
-    view = DsoView(setup.flow, setup.limits, register, terms.watch_voltage, terms.loss_eur_per_kwh)
+    view = DsoView(
+        setup.flow,
+        setup.limits,
+        register,
+        np.array([home.pv_kw for home in setup.homes]),
+        terms.watch_voltage,
+        terms.voltage_margin_v,
+        terms.loss_eur_per_kwh,
+    )
     return DsoTerms(
         levels=setup.levels,
         limits=PointLimits(register.points, lower_kw, upper_kw, np.zeros(shape)),

@@ -1,7 +1,8 @@
 """What the DSO makes of prognoses with its own model of the grid: voltages, and what losses cost.
 
-The DSO is told sums, not homes. It spreads the power of each feeder over its connections evenly,
-which it knows by place and phase, and runs the power flow of the case on that.
+The DSO is told sums, not homes. It knows its connections by place and phase, and the generators that
+are registered with it, whose feed-in it expects from their rating and the weather. The rest of each
+feeder's power it spreads over the connections evenly, and runs the power flow of the case on that.
 """
 
 from __future__ import annotations
@@ -34,8 +35,12 @@ class DsoView:
     ----------
     register : CongestionRegister
         Feeders are points 1, 2, ...
+    generation_kw : array, shape (home, ptu)
+        Expected power of registered generators, never positive.
     watch_voltage : bool
         Whether voltages beyond the band become limits of feeders.
+    voltage_margin_v : float
+        Distance from the band that it plans with, since homes are not as even as it takes them.
     loss_eur_per_kwh : float
         What a kWh of losses is worth; 0 for nothing.
     """
@@ -43,7 +48,9 @@ class DsoView:
     flow: PowerFlow
     limits: GridLimits
     register: CongestionRegister
+    generation_kw: FloatArray
     watch_voltage: bool
+    voltage_margin_v: float
     loss_eur_per_kwh: float
 
     def feeder_limits_kw(self, at_points_kw: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -95,19 +102,23 @@ class DsoView:
     def _voltages(self, at_points_kw: FloatArray) -> FeederVoltages:
         p_kw, q_kvar = self._homes_kw(at_points_kw)
         feeders = {name: self.register.homes_behind(name) for name in self.register.points[1:]}
-        band_v = (self.limits.voltage_min_v, self.limits.voltage_max_v)
+        margin_v = self.voltage_margin_v
+        band_v = (self.limits.voltage_min_v + margin_v, self.limits.voltage_max_v - margin_v)
         return voltage_sensitivity(self.flow, p_kw, q_kvar, feeders, band_v, reach_kw_per_home=0.0)
 
     def _homes_kw(self, at_points_kw: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Active and reactive power that the DSO expects of each connection, shape (ptu, home)."""
-        homes = len(self.register.feeder)
-        p_kw = np.zeros((at_points_kw.shape[1], homes))
-        rest_kw, rest = at_points_kw[0].copy(), set(range(homes))
+        expected_kw = self.generation_kw.T
+        p_kw = expected_kw.copy()
+        rest_kw, rest = at_points_kw[0].copy(), set(range(p_kw.shape[1]))
         for point, name in enumerate(self.register.points[1:], start=1):
             behind = list(self.register.homes_behind(name))
-            p_kw[:, behind] = at_points_kw[point][:, None] / max(1, len(behind))
+            drawn_kw = at_points_kw[point] - expected_kw[:, behind].sum(axis=1)
+            p_kw[:, behind] += drawn_kw[:, None] / max(1, len(behind))
             rest_kw -= at_points_kw[point]
             rest -= set(behind)
         if rest:
-            p_kw[:, sorted(rest)] = rest_kw[:, None] / len(rest)
+            others = sorted(rest)
+            drawn_kw = rest_kw - expected_kw[:, others].sum(axis=1)
+            p_kw[:, others] += drawn_kw[:, None] / len(others)
         return p_kw, np.maximum(p_kw, 0.0) * REACTIVE_PER_ACTIVE

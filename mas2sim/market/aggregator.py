@@ -34,6 +34,8 @@ from mas2sim.market.split import Payments, SplitRule, SplitTerms, split_payments
 
 MARKET_LEVELS = (Level.UC2, Level.UC3, Level.CENTRAL)
 """Levels at which members trade with each other."""
+LIMITED_LEVELS = (Level.UC3, Level.CENTRAL)
+"""Levels at which the grid's limits hold, and the DSO makes good what that costs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -226,11 +228,11 @@ class Aggregator:
             paid = self._split(net_kw[place], self._alone_eur, level)
             local_kwh[place] = paid.local_kwh
             shares_eur, service, short = paid.payment_eur, paid.service_eur, paid.shortfall_eur
-            if level is Level.UC3 and self._seller is not None:
-                before = self._split(self._seller.before.net_kw, self._alone_eur, Level.UC2)
-                lost = self._seller.ordered.forgone_eur - self._seller.before.forgone_eur
-                after = congestion_payments(before, paid.cost_eur, self._terms.split, lost)
-                contracted_eur = self._beyond_loss_eur(after.dso_eur)
+            if level in LIMITED_LEVELS and self.outcome is not None:
+                before = self._split(self.outcome.net_kw, self._alone_eur, Level.UC2)
+                lost_eur = self._lost_comfort_eur(level)
+                after = congestion_payments(before, paid.cost_eur, self._terms.split, lost_eur)
+                contracted_eur = self._beyond_loss_eur(level, after.dso_eur)
                 dso_eur[place] = after.dso_eur + contracted_eur
                 shares_eur, short = after.payment_eur, after.shortfall_eur
                 service = after.service_eur + contracted_eur
@@ -292,10 +294,16 @@ class Aggregator:
             self._worth_eur,
         )
 
-    def _beyond_loss_eur(self, loss_eur: float) -> float:
+    def _lost_comfort_eur(self, level: Level) -> FloatArray | None:
+        """Comfort that an order of the DSO has cost each member."""
+        if level is not Level.UC3 or self._seller is None:
+            return None
+        return np.asarray(self._seller.ordered.forgone_eur - self._seller.before.forgone_eur)
+
+    def _beyond_loss_eur(self, level: Level, loss_eur: float) -> float:
         """What bilateral contracts bring beyond the members' loss: the aggregator's affair."""
         contracts = self._terms.contracts
-        if not contracts:
+        if not contracts or level is not Level.UC3:
             return 0.0
         return sum(each.fee_eur_per_day for each in contracts) + self._sold_eur - loss_eur
 

@@ -124,18 +124,18 @@ class AuditedBaseline:
     alone_eur : array, shape (member)
     declaration : Declaration
         Who is not believed takes no part in the market of the day.
-    believed : array of bool, shape (member)
+    believed : tuple of bool, shape (member)
     findings : tuple of Finding
     """
 
     net_kw: FloatArray
     alone_eur: FloatArray
     declaration: Declaration
-    believed: BoolArray
+    believed: tuple[bool, ...]
     findings: tuple[Finding, ...]
 
     def __post_init__(self) -> None:
-        freeze_fields(self, "net_kw", "alone_eur", "believed")
+        freeze_fields(self, "net_kw", "alone_eur")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -218,7 +218,7 @@ def audit_baseline(
             upper_kw=np.where(both, told.upper_kw, true.upper_kw),
             forgone_eur=np.where(believed, told.forgone_eur, true.forgone_eur),
         ),
-        believed=believed,
+        believed=tuple(believed.tolist()),
         findings=findings,
     )
 

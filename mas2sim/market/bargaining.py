@@ -168,6 +168,8 @@ class Bargaining:
         self._asked_points: list[PriceCurve] = []
         self._open: MemberRequest | None = None
         self._slope = np.zeros(horizon.ptus)
+        self._own_bill: PriceCurve | None = None
+        self._judged = True
         self._external: tuple[PriceCurve | None, ...] = ()
         self._moved_kw = np.zeros((1 + membership.groups, horizon.ptus))
         self._worth_prices = np.zeros((membership.groups, horizon.ptus))
@@ -202,6 +204,9 @@ class Bargaining:
         width_kw: float,
         external: tuple[PriceCurve | None, ...] = (),
         external_price_eur_per_kwh: FloatArray | None = None,
+        *,
+        own_bill: PriceCurve | None = None,
+        judged: bool = True,
     ) -> None:
         """Begin a round in which each block of members answers once.
 
@@ -210,13 +215,20 @@ class Bargaining:
         blocks : sequence of array
             Positions of the members of each block.
         width_kw : float
-            Range of the community's power over which the price goes from one end to the middle.
+            Range of the community's power over which the price goes from one end to the middle;
+            infinite, the price stays as it is.
         external : tuple of PriceCurve or None
             What a change is worth to others: of the whole community, then of each group.
         external_price_eur_per_kwh : array, shape (group, ptu), optional
             Price that others put on each group's power, for the question of worth.
+        own_bill : PriceCurve, optional
+            Marginal cost of a change of the community as it now stands, asked as it is instead of
+            the ramp that the price and the width make: for protocols with a curve of their own.
+        judged : bool
+            Without, all answers that can be used are taken, whatever they cost.
         """
         self._queue = [block for block in blocks if len(block)]
+        self._own_bill, self._judged = own_bill, judged
         self._slope = (self.prices.import_less_fee - self.prices.export) / (2.0 * width_kw)
         self._external = external
         self._moved_kw[:] = 0.0
@@ -308,12 +320,15 @@ class Bargaining:
 
     def _points(self) -> list[PriceCurve]:
         """Curve of the whole community, and of each group that others care for, as of now."""
-        community = price_curve.ramp(
-            self.price_eur_per_kwh + self._slope * self.total_kw,
-            self._slope,
-            self.prices.export,
-            self.prices.import_less_fee,
-        )
+        if self._own_bill is not None:
+            community = price_curve.moved(self._own_bill, self._moved_kw[0])
+        else:
+            community = price_curve.ramp(
+                self.price_eur_per_kwh + self._slope * self.total_kw,
+                self._slope,
+                self.prices.export,
+                self.prices.import_less_fee,
+            )
         whole = [community]
         if self._external and self._external[0] is not None:
             whole.append(price_curve.moved(self._external[0], self._moved_kw[0]))
@@ -335,7 +350,7 @@ class Bargaining:
 
     def _curves(self, answering: int) -> tuple[PriceCurve, ...]:
         """Curve of each group, as steep as so many who answer at once need it."""
-        sharers = max(1.0, SHARERS * answering)
+        sharers = max(1.0, SHARERS * answering) if self._own_bill is None else 1.0
         points = [price_curve.shared(point, sharers) for point in self._asked_points]
         if len(points) == 1:
             return (points[0],) * self._membership.groups
@@ -396,6 +411,7 @@ class Bargaining:
             self._point_of_group()[group], kw, eur, self._horizon.ptu_hours, LEAST_SAVING_EUR,
             total_kw, accepted,
         )  # fmt: skip
+        accepted |= not self._judged
         taken = members[accepted]
         self.net_kw[taken] = new_kw[accepted]
         self.forgone_eur[taken] = offers.forgone_eur[usable][accepted]

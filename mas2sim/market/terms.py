@@ -24,6 +24,8 @@ class MarketTerms:
         What a kWh of losses is worth to the DSO when it buys flexibility; 0 buys none for losses.
     watch_voltage : bool
         Whether feeders are congestion points too, and voltages beyond the band become their limits.
+    voltage_margin_v : float
+        Distance from the band that the DSO plans with.
     contracts : tuple of BilateralContract
         Power that the DSO has bought in advance.
     curtailment_factor : float
@@ -39,6 +41,7 @@ class MarketTerms:
     congestion: CongestionTerms = field(default_factory=CongestionTerms)
     loss_eur_per_kwh: float = 0.0
     watch_voltage: bool = False
+    voltage_margin_v: float = 1.5
     contracts: tuple[BilateralContract, ...] = ()
     curtailment_factor: float = 1.0
     central_gap_percent: float = 0.02

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan
 
 from mas2sim.domain.flexibility import FlexOffer
 from mas2sim.market import CongestionOutcome
@@ -29,7 +30,7 @@ class OfferMade:
     @property
     def taken(self) -> bool:
         """Whether the DSO took it."""
-        return self.paid_eur == self.paid_eur
+        return not isnan(self.paid_eur)
 
 
 def offers_made(outcome: CongestionOutcome) -> tuple[OfferMade, ...]:

@@ -25,6 +25,10 @@ GROUPS = ("money", "homes", "energy", "grid", "market")
 """Groups of KPIs in the order in which they are shown."""
 
 
+ENDED_WELL = ("", "optimal", "bounded")
+"""Ends of a search with a plan and a gap that are the same on every machine; none for markets."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CaseLevel:
     """One level of a recorded case.
@@ -130,6 +134,9 @@ class CaseLevel:
             faults.append("no_power_flow")
         elif (lost := int((~self.flow.converged).sum())) > 0:
             faults.append(f"not_converged ({lost} of {self.flow.converged.size} PTUs)")
+        market = self.record.markets.get(self.level)
+        if market is not None and market.outcome not in ENDED_WELL:
+            faults.append(f"benchmark_{market.outcome.replace(' ', '_')}")
         return "; ".join(faults) or "ok"
 
     def against(self, reference: Level) -> CaseLevel | None:

@@ -16,6 +16,9 @@ from mas2sim.results.services import discomfort_eur
 UNMANAGED_OR_ALONE = (Level.BASELINE, Level.UC1)
 """Levels without a local market."""
 
+WITHIN_LIMITS = (Level.UC3, Level.CENTRAL)
+"""Levels whose plans are to keep the DSO's limits."""
+
 NO_TRADE = "at baseline and uc1: no local market; when the settlement was not recorded"
 
 
@@ -79,7 +82,7 @@ def _traded(amount: Callable[[CaseRecord], FloatArray]) -> Measure:
 
 
 def _dso_payment(case: CaseLevel) -> float:
-    return _settled_eur(case, case.record.dso_eur) if case.level is Level.UC3 else NAN
+    return _settled_eur(case, case.record.dso_eur) if case.level in WITHIN_LIMITS else NAN
 
 
 def _saving_eur(reference: CaseLevel, case: CaseLevel) -> float:
@@ -209,8 +212,11 @@ MONEY = (
         ),
         sign="positive: the DSO pays",
         boundary="substation",
-        missing="but at uc3: no DSO buys; when the settlement was not recorded",
-        sentence="What the DSO pays for flexibility, and for connections that it had to limit.",
+        missing="below uc3: no DSO buys; when the settlement was not recorded",
+        sentence=(
+            "What the DSO pays for flexibility, and for connections that it had to limit; at "
+            "central what the same rule asks for the benchmark's plans."
+        ),
         compute=_dso_payment,
         better="lower",
     ),

@@ -24,8 +24,10 @@ import [kW], n+ and n- their positive and negative parts; h is the length of a P
 are energy generated, imported and exported [kWh]; c_imp and c_exp are the prices of import and
 export [EUR/kWh], c_peak that of the day's greatest import [EUR/kW]; T is the temperature of a
 building or tank [degC]; S and P are the apparent and the active power of the sum of the connections
-[kVA, kW]; B is the cost of energy as a level settles it, C that with the price of each home's peak
-and the worth of the energy cut [EUR]; the index ref marks the reference level.
+[kVA, kW]; B is the cost of energy as a level settles it, fee the network's on local trade
+[EUR/kWh], C is B with the price of each home's peak and the worth of the energy cut [EUR]; the
+index ref marks the reference level. Where connections had to be limited, n is what was left, but
+bills, B and C count what would have been drawn: that loss is compensated by itself.
 
 How an export is told apart: in each PTU generation serves the loads inside the boundary first, then
 its storages (batteries, and vehicles that can deliver), and is exported last. An export is

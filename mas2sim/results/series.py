@@ -26,7 +26,10 @@ from mas2sim.domain.device import (
 from mas2sim.domain.grid_state import GridState
 from mas2sim.domain.home import Home
 from mas2sim.domain.limits import Regime
+from mas2sim.results.congestion_series import congestion_variables, offer_coordinates
+from mas2sim.results.kpi_definition import CaseLevel
 from mas2sim.results.record import CaseRecord
+from mas2sim.results.series_variable import variable, words
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -71,10 +74,13 @@ def series_dataset(record: CaseRecord) -> xr.Dataset:
     -------
     Dataset
         Dimensions level, time, home, device, community, bus, phase, branch. Every variable carries
-        ``units`` and ``long_name``. What a level lacks is NaN.
+        ``units`` and ``long_name``. What a level lacks is NaN. Where the DSO wanted flexibility
+        there are ``flex_requested_kw`` and its kin over time, and where it was offered some the
+        dimension offer; elsewhere neither is there.
     """
     import xarray as xr
 
+    bought = record.congestion
     dataset = xr.Dataset(
         data_vars={
             **_home_variables(record),
@@ -82,8 +88,12 @@ def series_dataset(record: CaseRecord) -> xr.Dataset:
             **_market_variables(record),
             **_grid_variables(record),
             **_day_variables(record),
+            **({} if bought is None else congestion_variables(bought, record.limits)),
         },
-        coords=_coordinates(record),
+        coords={
+            **_coordinates(record),
+            **({} if bought is None else offer_coordinates(bought)),
+        },
         attrs={
             "title": "Series of one case",
             "date": record.date,
@@ -104,20 +114,14 @@ def series_dataset(record: CaseRecord) -> xr.Dataset:
 def write_series(dataset: xr.Dataset, path: Path) -> None:
     """Write the series as NetCDF; the same series give the same bytes."""
     encoding: dict[str, dict[str, Any]] = {}
-    for name, variable in dataset.variables.items():
-        if variable.dtype.kind in "fi" and variable.ndim:
+    for name, held in dataset.variables.items():
+        if held.dtype.kind in "fi" and held.ndim:
             encoding[str(name)] = {"zlib": True, "complevel": COMPRESSION_LEVEL, "shuffle": True}
         if name in STORED_AS_FLOAT32:
             encoding[str(name)]["dtype"] = "float32"
     minutes = f"minutes since {dataset.attrs['date']} 00:00:00"
     encoding["time"] = {"units": minutes, "calendar": "standard", "dtype": "int64"}
     dataset.to_netcdf(path, engine="h5netcdf", encoding=encoding)
-
-
-def _variable(
-    dims: tuple[str, ...], values: Any, units: str, long_name: str, **attributes: Any
-) -> tuple[tuple[str, ...], Any, dict[str, Any]]:
-    return dims, values, {"units": units, "long_name": long_name, **attributes}
 
 
 def _home_variables(record: CaseRecord) -> dict[str, Any]:
@@ -133,30 +137,30 @@ def _home_variables(record: CaseRecord) -> dict[str, Any]:
         return np.zeros(ptus) if plant is None else plant.p_kw
 
     return {
-        "p_kw": _variable(
+        "p_kw": variable(
             connection, record.net_kw.swapaxes(1, 2), "kW", "active power, positive is import"
         ),
-        "q_kvar": _variable(
+        "q_kvar": variable(
             connection, record.reactive_kvar.swapaxes(1, 2), "kvar", "reactive power"
         ),
-        "device_kw": _variable(
+        "device_kw": variable(
             device, record.device_kw.swapaxes(1, 2), "kW", "power of flexible devices"
         ),
-        "stored_kwh": _variable(
+        "stored_kwh": variable(
             device,
             record.stored_kwh.swapaxes(1, 2),
             "kWh",
             "energy at the end of the PTU; heat is counted from 0 degC",
         ),
-        "stored_start_kwh": _variable(
+        "stored_start_kwh": variable(
             ("level", "device"), record.stored_start_kwh, "kWh", "energy at midnight"
         ),
-        "base_kw": _variable(fixed, stack(lambda home: home.base_kw), "kW", "base load"),
-        "pv_kw": _variable(fixed, stack(lambda home: home.pv_kw), "kW", "PV, never positive"),
-        "wind_kw": _variable(
+        "base_kw": variable(fixed, stack(lambda home: home.base_kw), "kW", "base load"),
+        "pv_kw": variable(fixed, stack(lambda home: home.pv_kw), "kW", "PV, never positive"),
+        "wind_kw": variable(
             fixed, stack(lambda home: plant_kw(home.wind)), "kW", "wind turbine, never positive"
         ),
-        "micro_chp_kw": _variable(
+        "micro_chp_kw": variable(
             fixed, stack(lambda home: plant_kw(home.micro_chp)), "kW", "micro-CHP, never positive"
         ),
     }
@@ -174,14 +178,14 @@ def _comfort_variables(record: CaseRecord) -> dict[str, Any]:
             lower_c[:, column], upper_c[:, column] = store.lower_c, store.upper_c
     band = ("time", "device")
     return {
-        "temperature_c": _variable(
+        "temperature_c": variable(
             ("level", "time", "device"),
             temperature_c,
             "degC",
             "temperature of the building or tank at the end of the PTU",
         ),
-        "comfort_lower_c": _variable(band, lower_c, "degC", "lower end of the comfort band"),
-        "comfort_upper_c": _variable(band, upper_c, "degC", "upper end of the comfort band"),
+        "comfort_lower_c": variable(band, lower_c, "degC", "lower end of the comfort band"),
+        "comfort_upper_c": variable(band, upper_c, "degC", "upper end of the comfort band"),
     }
 
 
@@ -189,20 +193,28 @@ def _market_variables(record: CaseRecord) -> dict[str, Any]:
     order = list(Regime)
     shape = (len(record.levels), record.horizon.ptus)
     regimes = np.full(shape, NO_REGIME, dtype=np.int8)
+    cases = (CaseLevel(record, index) for index in range(len(record.levels)))
+    curtailed_kw = [case.curtailed_kw.sum(axis=0) for case in cases]
     for row, level in enumerate(record.regimes):
         if level:
             regimes[row] = [order.index(regime) for regime in level]
     return {
-        "a_plan_kw": _variable(
+        "a_plan_kw": variable(
             ("level", "time", "community"),
             record.a_plan_kw.swapaxes(1, 2),
             "kW",
             "A-plan of the community",
         ),
-        "d_prognosis_kw": _variable(
+        "d_prognosis_kw": variable(
             ("level", "time"), record.d_prognosis_kw, "kW", "D-prognosis of the substation"
         ),
-        "regime": _variable(
+        "curtailed_kw": variable(
+            ("level", "time"),
+            np.array(curtailed_kw),
+            "kW",
+            "what all connections together had to give up; negative of feed-in",
+        ),
+        "regime": variable(
             ("level", "time"),
             regimes,
             "1",
@@ -232,41 +244,41 @@ def _grid_variables(record: CaseRecord) -> dict[str, Any]:
         for level in record.levels
     ]
     return {
-        "vm_pu": _variable(
+        "vm_pu": variable(
             (*per_time, "bus", "phase"),
             stack(lambda flow: flow.vm_pu, len(record.layout.buses), len(phases)),
             "1",
             "voltage phase to neutral over the bus's nominal voltage; missing also on phases that "
             "the bus does not have",
         ),
-        "loading_percent": _variable(
+        "loading_percent": variable(
             (*per_time, "branch"),
             stack(lambda flow: flow.loading_percent, len(record.layout.branches)),
             "percent",
             "loading against the rating",
         ),
-        "grid_import_kw": _variable(
+        "grid_import_kw": variable(
             per_time, stack(lambda flow: flow.import_kw), "kW", "power from the grid above"
         ),
-        "grid_import_kvar": _variable(
+        "grid_import_kvar": variable(
             per_time, stack(lambda flow: flow.import_kvar), "kvar", "reactive power from above"
         ),
-        "loss_line_kw": _variable(
+        "loss_line_kw": variable(
             per_time, stack(lambda flow: flow.loss_line_kw), "kW", "losses in lines"
         ),
-        "loss_transformer_load_kw": _variable(
+        "loss_transformer_load_kw": variable(
             per_time,
             stack(lambda flow: flow.loss_transformer_load_kw),
             "kW",
             "losses in the transformer's windings",
         ),
-        "loss_transformer_no_load_kw": _variable(
+        "loss_transformer_no_load_kw": variable(
             per_time,
             stack(lambda flow: flow.loss_transformer_no_load_kw),
             "kW",
             "losses in the transformer's iron",
         ),
-        "converged": _variable(
+        "converged": variable(
             per_time, np.array(converged, dtype=np.int8), "1", "1 where the power flow converged"
         ),
     }
@@ -275,14 +287,14 @@ def _grid_variables(record: CaseRecord) -> dict[str, Any]:
 def _day_variables(record: CaseRecord) -> dict[str, Any]:
     tariff, time = record.tariff, ("time",)
     return {
-        "import_eur_per_kwh": _variable(
+        "import_eur_per_kwh": variable(
             time, tariff.import_eur_per_kwh, "EUR/kWh", "price of imported energy"
         ),
-        "export_eur_per_kwh": _variable(
+        "export_eur_per_kwh": variable(
             time, tariff.export_eur_per_kwh, "EUR/kWh", "price of exported energy"
         ),
-        "outdoor_c": _variable(time, record.outdoor_c, "degC", "air temperature"),
-        "clearness": _variable(time, record.clearness, "1", "irradiance over the clear sky's"),
+        "outdoor_c": variable(time, record.outdoor_c, "degC", "air temperature"),
+        "clearness": variable(time, record.clearness, "1", "irradiance over the clear sky's"),
     }
 
 
@@ -293,47 +305,43 @@ def _coordinates(record: CaseRecord) -> dict[str, Any]:
     start = np.datetime64(record.date, "ns")
     devices = [(homes[index], name) for index, name in record.devices]
     return {
-        "level": _words([level.value for level in record.levels]),
+        "level": words([level.value for level in record.levels]),
         "time": start + minutes.astype("timedelta64[m]").astype("timedelta64[ns]"),
-        "clock_h": _variable(("time",), minutes / 60.0, "h", "hours since midnight"),
-        "home": _words([home.name for home in homes]),
-        "home_bus": ("home", _words(layout.home_bus)),
-        "home_phase": ("home", _words(layout.home_phase)),
-        "home_community": ("home", _words([community.get(i, "") for i in range(len(homes))])),
+        "clock_h": variable(("time",), minutes / 60.0, "h", "hours since midnight"),
+        "home": words([home.name for home in homes]),
+        "home_bus": ("home", words(layout.home_bus)),
+        "home_phase": ("home", words(layout.home_phase)),
+        "home_community": ("home", words([community.get(i, "") for i in range(len(homes))])),
         "home_has_flexibility": ("home", np.array([h.has_flexibility for h in homes], np.int8)),
-        "community": _words([each.name for each in record.communities]),
-        "device": _words([f"{home.name}/{name}" for home, name in devices]),
-        "device_home": ("device", _words([home.name for home, _ in devices])),
-        "device_kind": ("device", _words([device_kind(device) for device in record.device_values])),
-        "bus": _words([bus.name for bus in layout.buses]),
-        "bus_vn_kv": _variable(
+        "community": words([each.name for each in record.communities]),
+        "device": words([f"{home.name}/{name}" for home, name in devices]),
+        "device_home": ("device", words([home.name for home, _ in devices])),
+        "device_kind": ("device", words([device_kind(device) for device in record.device_values])),
+        "bus": words([bus.name for bus in layout.buses]),
+        "bus_vn_kv": variable(
             ("bus",), np.array([b.vn_kv for b in layout.buses], float), "kV", "nominal voltage"
         ),
-        "bus_x_m": _variable(
+        "bus_x_m": variable(
             ("bus",), np.array([bus.x_m for bus in layout.buses], float), "m", "place on the map"
         ),
-        "bus_y_m": _variable(
+        "bus_y_m": variable(
             ("bus",), np.array([bus.y_m for bus in layout.buses], float), "m", "place on the map"
         ),
-        "phase": _words(_phases(record)),
-        "branch": _words([branch.name for branch in layout.branches]),
-        "branch_kind": ("branch", _words([branch.kind for branch in layout.branches])),
-        "branch_from": ("branch", _words([branch.from_bus for branch in layout.branches])),
-        "branch_to": ("branch", _words([branch.to_bus for branch in layout.branches])),
-        "branch_feeder": ("branch", _words([branch.feeder for branch in layout.branches])),
+        "phase": words(_phases(record)),
+        "branch": words([branch.name for branch in layout.branches]),
+        "branch_kind": ("branch", words([branch.kind for branch in layout.branches])),
+        "branch_from": ("branch", words([branch.from_bus for branch in layout.branches])),
+        "branch_to": ("branch", words([branch.to_bus for branch in layout.branches])),
+        "branch_feeder": ("branch", words([branch.feeder for branch in layout.branches])),
         "branch_rating": (
             "branch",
             np.array([branch.rating for branch in layout.branches], float),
             {"units": "A; kVA of transformers", "long_name": "rating"},
         ),
-        "branch_length_m": _variable(
+        "branch_length_m": variable(
             ("branch",), np.array([b.length_m for b in layout.branches], float), "m", "length"
         ),
     }
-
-
-def _words(values: Any) -> Any:
-    return np.array(list(values), dtype=object)
 
 
 def _phases(record: CaseRecord) -> tuple[str, ...]:

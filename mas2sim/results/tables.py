@@ -32,6 +32,9 @@ EXACT = 0.0
 def homes_table(record: CaseRecord) -> pd.DataFrame:
     """Money, energy, services and plan of every home at every level.
 
+    Import and export are what the grid saw; ``curtailed_kwh`` is what the home had to give up of
+    either, which bills count as if it had not.
+
     Returns
     -------
     DataFrame
@@ -49,6 +52,7 @@ def homes_table(record: CaseRecord) -> pd.DataFrame:
         imported = np.maximum(case.net_kw, 0.0).sum(axis=1) * case.hours
         exported = np.maximum(-case.net_kw, 0.0).sum(axis=1) * case.hours
         generated = generation_kw(case).sum(axis=1) * case.hours
+        curtailed = np.abs(case.curtailed_kw).sum(axis=1) * case.hours
         delivered = services_by_home(case)
         for number, home in enumerate(record.homes):
             rows.append(
@@ -63,6 +67,7 @@ def homes_table(record: CaseRecord) -> pd.DataFrame:
                     "import_kwh": float(imported[number]),
                     "export_kwh": float(exported[number]),
                     "generation_kwh": float(generated[number]),
+                    "curtailed_kwh": float(curtailed[number]),
                     "has_flexibility": home.has_flexibility,
                     **_service_columns(delivered[number]),
                     **_plan_columns(case.plans[number] if case.plans else None),

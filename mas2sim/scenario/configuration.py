@@ -193,6 +193,7 @@ class MarketGroup(_Strict):
     price_cap_eur_per_kwh: float = Field(gt=0)
     loss_eur_per_kwh: float = Field(ge=0)
     watch_voltage: bool
+    voltage_margin_v: float = Field(ge=0, le=10)
     curtailment_factor: float = Field(ge=0)
     central_gap_percent: float = Field(gt=0)
     central_limit_s: float | None = Field(gt=0)

@@ -29,6 +29,7 @@ def market_terms(group: MarketGroup, horizon: Horizon) -> MarketTerms:
         congestion=CongestionTerms(price_cap_eur_per_kwh=group.price_cap_eur_per_kwh),
         loss_eur_per_kwh=group.loss_eur_per_kwh,
         watch_voltage=group.watch_voltage,
+        voltage_margin_v=group.voltage_margin_v,
         contracts=tuple(
             BilateralContract(
                 community=each.community,

@@ -113,6 +113,7 @@ class LyingMembers:
     def __init__(self, inner: Negotiator, member: int, lie: MemberLie) -> None:
         self._inner, self._member, self._lie = inner, member, lie
         self._first_kw = inner.net_kw[member]
+        self._reach_kw = (np.full_like(self._first_kw, -np.inf), np.full_like(self._first_kw, np.inf))
 
     def tell(self, honest: PPlans, tariff: Tariff, horizon: Horizon) -> PPlans:
         """P-plans as told."""
@@ -123,12 +124,14 @@ class LyingMembers:
         lower_kw, upper_kw = np.array(declared.lower_kw), np.array(declared.upper_kw)
         flexible = list(declared.flexible)
         if lie.shift_kw.size:
-            # The devices that the shift would take have to be declared, or nobody would ask.
-            lower_kw[member] += np.minimum(lie.shift_kw, 0.0)
-            upper_kw[member] += np.maximum(lie.shift_kw, 0.0)
+            if not flexible[member]:
+                # Without devices that could take the shift nobody would ask.
+                lower_kw[member] += np.minimum(lie.shift_kw, 0.0)
+                upper_kw[member] += np.maximum(lie.shift_kw, 0.0)
             flexible[member] = True
+            self._reach_kw = (lower_kw[member], upper_kw[member])
             if lie.from_plan:
-                net_kw[:, member] += lie.shift_kw
+                net_kw[:, member] = self._shifted(net_kw[0, member])
                 alone_eur[member] = tariff.cost_eur(net_kw[0, member], horizon)
         alone_eur[member] -= lie.bill_eur
         flexible[member] = flexible[member] and not lie.withholds
@@ -154,9 +157,10 @@ class LyingMembers:
         if lie.shift_kw.size and request.level is Level.UC2:
             hours = 24.0 / len(lie.shift_kw)
             prices = request.prices_eur_per_kwh[request.group[place]]
-            net_kw[place] += lie.shift_kw
-            worth_kw[place] += lie.shift_kw
-            worth_eur[place] += float(prices @ lie.shift_kw) * hours
+            net_kw[place] = self._shifted(net_kw[place])
+            day_kw = self._shifted(worth_kw[place])
+            worth_eur[place] += float(prices @ (day_kw - worth_kw[place])) * hours
+            worth_kw[place] = day_kw
         if np.abs(net_kw[place] - self._first_kw).max() > MOVED_KW:
             forgone_eur[place] += lie.comfort_eur
             compensation_eur[place] += lie.comfort_eur
@@ -168,6 +172,10 @@ class LyingMembers:
             worth_eur=worth_eur,
             worth_net_kw=worth_kw,
         )
+
+    def _shifted(self, net_kw: FloatArray) -> FloatArray:
+        """A plan with the shift, as far as declared devices reach: what is beyond is refused."""
+        return np.clip(net_kw + self._lie.shift_kw, *self._reach_kw)
 
     def order(self, order: MemberOrder) -> None:
         """Devices do as ordered, without what was only told."""

@@ -32,7 +32,7 @@ from mas2sim.study.market_day import (
     prepare_day,
 )
 
-ACTORS = 12
+ACTORS = 8
 """Members that are tried as liars in each case, half of them with flexible devices."""
 ZERO_EUR = 1e-9
 """Differences of sums of payments below this are rounding."""
@@ -129,8 +129,9 @@ def best_lies(frame: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         One row a kind of lie and level: the greatest gain without the audit, with what that lie
-        costs others and the DSO; the greatest gain with it; the share of those tried that gain
-        with the audit, and of those that are caught. [%]
+        brings others and what the DSO pays more for it; the greatest gain with the audit, and the
+        most that the DSO pays more then; the share of those tried that gain more than the audit's
+        tolerance, and of those that are caught. [%]
     """
     rows = []
     for (lie, level), tried in frame.groupby(["lie", "level"], sort=False):
@@ -146,6 +147,7 @@ def best_lies(frame: pd.DataFrame) -> pd.DataFrame:
                 "others_eur": best["others_eur"],
                 "dso_eur": best["dso_eur"],
                 "gain_eur_audited": tried["gain_eur_audited"].max(),
+                "dso_eur_audited": tried["dso_eur_audited"].max(),
                 "gains_percent_audited": 100.0 * float(gains.mean()),
                 "caught_percent": 100.0 * float(tried["caught"].mean()),
                 "tried": len(tried),

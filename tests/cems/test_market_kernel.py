@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from mas2sim.cems.components import Choice, Storage
 from mas2sim.cems.market_homes import MarketMember, market_member
-from mas2sim.cems.market_kernel import PARTS, Days, answer_curves, best_cuts, worths
+from mas2sim.cems.market_kernel import PARTS, Days, answer_curves, best_cuts
+from mas2sim.cems.market_worth import worths
 from mas2sim.cems.planner import plan_home
 from mas2sim.cems.statement import solve_home
 from mas2sim.domain.arrays import FloatArray

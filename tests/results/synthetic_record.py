@@ -24,6 +24,7 @@ from mas2sim.domain.device import (
     PvPlant,
     WindTurbine,
 )
+from mas2sim.domain.flexibility import FlexOffer, FlexOrder
 from mas2sim.domain.grid_state import Branch, Bus, GridLayout, GridState
 from mas2sim.domain.home import Home
 from mas2sim.domain.horizon import Horizon
@@ -31,7 +32,8 @@ from mas2sim.domain.limits import GridLimits, Regime
 from mas2sim.domain.plan import HomePlan, PlanStatus
 from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
-from mas2sim.results.record import CaseRecord
+from mas2sim.market import CongestionOutcome
+from mas2sim.results.record import CaseRecord, MarketRecord
 
 HORIZON = Horizon()
 HOUR = HORIZON.start_hours
@@ -337,6 +339,22 @@ def synthetic_record(
         )
         for row, level in enumerate(levels)
     }
+    local_kwh = np.zeros((len(levels), len(communities)))
+    for row, level in enumerate(levels):
+        if level not in (Level.BASELINE, Level.UC1):
+            for column, community in enumerate(communities):
+                members = net[row, list(community.members)]
+                sides = [np.maximum(sign * members, 0.0).sum(axis=0) for sign in (1, -1)]
+                local_kwh[row, column] = np.minimum(*sides).sum() / PER_HOUR
+    markets = {
+        Level.UC2: MarketRecord(bound_eur=2.5, rounds=7, messages=40, events=("late", "NaN")),
+        Level.UC3: MarketRecord(bound_eur=2.6, rounds=9, messages=90, insufficient_kwh=0.0),
+        Level.CENTRAL: MarketRecord(
+            bound_eur=sum(plan.bound_eur for plan in plans.get(Level.CENTRAL, ())),
+            outcome="optimal",
+        ),
+    }
+    nothing_eur = np.zeros((len(levels), len(communities)))
     total = net.sum(axis=1)
     regimes = tuple(
         tuple(Regime.YELLOW if value > import_limit_kw else Regime.GREEN for value in day)
@@ -370,4 +388,58 @@ def synthetic_record(
         outdoor_c=15.0 + 6.0 * np.cos((HOUR - 15) / 24 * 2 * np.pi),
         clearness=np.ones(HORIZON.ptus),
         messages=24,
+        curtailed_kw=np.zeros_like(net),
+        dso_eur=nothing_eur,
+        service_eur=nothing_eur,
+        shortfall_eur=nothing_eur,
+        local_kwh=local_kwh,
+        markets={level: market for level, market in markets.items() if level in levels},
+    )
+
+
+def purchase(record: CaseRecord) -> CongestionOutcome:
+    """What a DSO bought of the two communities, at the transformer and at one feeder.
+
+    12 kW are the limit; the prognosis is 15 kW at 18:00 and 14 kW at 18:15, 5 kW otherwise. Taken
+    are offer 1 of community_1, which moves 2 kW and 1 kW to 3:00, and offer 0 of community_2, which
+    moves 1 kW twice.
+    """
+    ptus = record.horizon.ptus
+    before = np.full((2, ptus), 5.0)
+    before[0, 72:74] = 15.0, 14.0
+
+    def offer(community: str, number: int, first: float, second: float, price: float) -> FlexOffer:
+        change = np.zeros((2, ptus))
+        change[0, 72:74] = -first, -second
+        change[0, 12] = first + second
+        change[1] = 0.5 * change[0]
+        return FlexOffer(community, number, change, price)
+
+    offers = {
+        "community_2": (offer("community_2", 0, 1.0, 1.0, 0.125),),
+        "community_1": (
+            offer("community_1", 0, 3.0, 2.0, 0.75),
+            offer("community_1", 1, 2.0, 1.0, 0.25),
+        ),
+    }
+    order = FlexOrder(
+        accepted={"community_1": 1, "community_2": 0},
+        price_eur={"community_1": 0.25, "community_2": 0.125},
+        reserve={"community_1": (0,)},
+    )
+    after = before + offers["community_1"][1].change_kw + offers["community_2"][0].change_kw
+    beyond = np.zeros_like(before)
+    beyond[0, 72:74] = 3.0, 2.0
+    return CongestionOutcome(
+        before_kw=before,
+        after_kw=after,
+        before_beyond_kw=beyond,
+        beyond_kw=np.zeros_like(before),
+        bound_eur=2.6,
+        saved_loss_eur=0.125,
+        insufficient_kwh=0.0,
+        offers=offers,
+        order=order,
+        rounds=9,
+        messages=50,
     )

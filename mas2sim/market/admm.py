@@ -1,0 +1,1 @@
+from mas2sim.market.greedy import GreedyMarket as AdmmMarket
