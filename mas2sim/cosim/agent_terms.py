@@ -11,7 +11,14 @@ from mas2sim.cosim.dso_view import DsoView
 from mas2sim.cosim.setup import CaseSetup
 from mas2sim.domain.community import Community
 from mas2sim.domain.typical_day import Level
-from mas2sim.market import Aggregator, AggregatorTerms, Dso, DsoTerms, PointLimits
+from mas2sim.market import (
+    Aggregator,
+    AggregatorTerms,
+    Dso,
+    DsoTerms,
+    ExchangeTerms,
+    PointLimits,
+)
 from mas2sim.market.contracts import CongestionRegister
 from mas2sim.market.prognosis_groups import prognosis_groups
 from mas2sim.results.record import MarketRecord
@@ -84,6 +91,7 @@ def dso_terms(setup: CaseSetup, register: CongestionRegister) -> DsoTerms:
         market=terms.congestion,
         view=view if looks else None,
         contracts=terms.contracts,
+        exchange=(ExchangeTerms(tariff, terms.local.fee_eur_per_kwh) if terms.exchange else None),
     )
 
 

@@ -94,6 +94,7 @@ def central_plan(
             fee_eur_per_kwh=terms.local.fee_eur_per_kwh,
             points=(point,),
             trade_at_a_loss=False,
+            exchange=terms.exchange,
         )
 
     nothing = np.zeros(horizon.ptus)

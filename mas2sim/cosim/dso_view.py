@@ -1,8 +1,9 @@
 """What the DSO makes of prognoses with its own model of the grid: voltages, and what losses cost.
 
-The DSO is told sums, not homes. It knows its connections by place and phase, and the generators that
-are registered with it, whose feed-in it expects from their rating and the weather. The rest of each
-feeder's power it spreads over the connections evenly, and runs the power flow of the case on that.
+The DSO is told sums, not homes. It knows its connections by place and phase, and the generators
+that are registered with it, whose feed-in it expects from their rating and the weather. The rest of
+each feeder's power it spreads over the connections evenly, and runs the power flow of the case on
+that.
 """
 
 from __future__ import annotations

@@ -79,7 +79,9 @@ class AggregatorAgent(Protocol):
     def ordered(self, order: FlexOrder) -> None:
         """Take the DSO's order."""
 
-    def settle(self, net_kw: FloatArray, curtailed_kw: FloatArray | None) -> Settlement:
+    def settle(
+        self, net_kw: FloatArray, curtailed_kw: FloatArray | None, validated: DPrognosis | None
+    ) -> Settlement:
         """Bill the metered day, arrays of shape (level, member, ptu)."""
 
 
@@ -154,6 +156,7 @@ class AggregatorSimulator(NegotiatingSimulator):
                 "confirmation",
                 "metered_kw",
                 "curtailed_kw",
+                "validated",
                 "settlement",
             ],
             [
@@ -179,7 +182,8 @@ class AggregatorSimulator(NegotiatingSimulator):
         metered_kw = only(inbox, "metered_kw")
         if metered_kw is None:
             return {}
-        return {"settlement": aggregator.settle(metered_kw, only(inbox, "curtailed_kw"))}
+        curtailed_kw, validated = only(inbox, "curtailed_kw"), only(inbox, "validated")
+        return {"settlement": aggregator.settle(metered_kw, curtailed_kw, validated)}
 
     def answer(self, entity: str, heard: Inbox) -> Mapping[str, Any] | Conversation:
         """Make an offer to the DSO, or carry out its order."""

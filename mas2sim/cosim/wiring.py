@@ -55,6 +55,7 @@ LINKS = (
     Link("dso", "homes", "validated", 1),
     Link("homes", "grid", "measurements"),
     # Settle.
+    Link("dso", "aggregator", "validated", 1),
     Link("homes", "aggregator", "metered_kw"),
     Link("homes", "aggregator", "curtailed_kw"),
     # For the record.

@@ -156,6 +156,9 @@ class DPrognosis:
     curtailment_kw : array, shape (level, ptu)
         Import (negative: export) that the connections together have to give up in delivery, because
         there was not enough flexibility to buy; empty for none.
+    exchanged_kw : mapping of str to array, shape (level, ptu)
+        What each community buys from the others behind the point, negative is sold; empty where
+        communities do not trade with each other.
     """
 
     congestion_point: str
@@ -163,6 +166,7 @@ class DPrognosis:
     regimes: tuple[tuple[Regime, ...], ...]
     accepted: Mapping[str, bool]
     curtailment_kw: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
+    exchanged_kw: Mapping[str, FloatArray] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         freeze_fields(self, "net_kw", "curtailment_kw")

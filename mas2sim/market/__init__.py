@@ -13,7 +13,7 @@ from mas2sim.market.congestion_terms import (
     PointLimits,
 )
 from mas2sim.market.contracts import BilateralContract, Direction
-from mas2sim.market.dso import Dso, DsoTerms
+from mas2sim.market.dso import Dso, DsoTerms, ExchangeTerms
 from mas2sim.market.local_market import LocalOutcome, LocalTerms
 from mas2sim.market.split import SplitRule, SplitTerms
 from mas2sim.market.terms import MarketTerms
@@ -28,6 +28,7 @@ __all__ = [
     "Direction",
     "Dso",
     "DsoTerms",
+    "ExchangeTerms",
     "LocalOutcome",
     "LocalTerms",
     "LossWorth",

@@ -28,6 +28,7 @@ from mas2sim.domain.typical_day import Level
 from mas2sim.market.bargaining import Membership
 from mas2sim.market.contracts import BilateralContract
 from mas2sim.market.dso_payment import congestion_payments, curtailment_compensation_eur
+from mas2sim.market.exchange import exchange_gain_eur, shared_gain_eur
 from mas2sim.market.local_market import LocalMarket, LocalOutcome, LocalTerms
 from mas2sim.market.offer_maker import OfferMaker
 from mas2sim.market.split import Payments, SplitRule, SplitTerms, split_payments
@@ -205,7 +206,12 @@ class Aggregator:
         )
         return Confirmation(self._community.name, (admitted,) * len(self._terms.levels))
 
-    def settle(self, net_kw: FloatArray, curtailed_kw: FloatArray | None = None) -> Settlement:
+    def settle(
+        self,
+        net_kw: FloatArray,
+        curtailed_kw: FloatArray | None = None,
+        validated: DPrognosis | None = None,
+    ) -> Settlement:
         """After delivery: bill each member by its own meter, and split what trade has saved.
 
         A limited connection is billed as if it had not been, and the DSO makes good what it had to
@@ -217,6 +223,8 @@ class Aggregator:
             Metered net power, as it would have been had no connection been limited.
         curtailed_kw : array, shape (level, member, ptu), optional
             Power that the connections had to give up.
+        validated : DPrognosis, optional
+            The DSO's last word, with what the community trades with others.
         """
         bill_eur = self._tariff.bill_eur(net_kw, self._horizon)
         levels = len(self._terms.levels)
@@ -228,7 +236,9 @@ class Aggregator:
             paid = self._split(net_kw[place], self._alone_eur, level)
             local_kwh[place] = paid.local_kwh
             shares_eur, service, short = paid.payment_eur, paid.service_eur, paid.shortfall_eur
-            if level in LIMITED_LEVELS and self.outcome is not None:
+            # A central plan that trades across communities moves bills among them: no DSO pays that.
+            across = level is Level.CENTRAL and validated is not None and validated.exchanged_kw
+            if level in LIMITED_LEVELS and self.outcome is not None and not across:
                 before = self._split(self.outcome.net_kw, self._alone_eur, Level.UC2)
                 lost_eur = self._lost_comfort_eur(level)
                 after = congestion_payments(before, paid.cost_eur, self._terms.split, lost_eur)
@@ -236,6 +246,10 @@ class Aggregator:
                 dso_eur[place] = after.dso_eur + contracted_eur
                 shares_eur, short = after.payment_eur, after.shortfall_eur
                 service = after.service_eur + contracted_eur
+            traded_eur = self._traded_eur(place, validated)
+            repaid_eur = min(traded_eur, short)
+            shares_eur = shares_eur - shared_gain_eur(traded_eur - repaid_eur, paid.gain_eur)
+            short -= repaid_eur
             payment_eur[place] = shares_eur + self._tariff.standing_eur_per_day
             service_eur[place], shortfall_eur[place] = service, short
         if curtailed_kw is not None and curtailed_kw.any():
@@ -293,6 +307,13 @@ class Aggregator:
             self._split_terms(),
             self._worth_eur,
         )
+
+    def _traded_eur(self, place: int, validated: DPrognosis | None) -> float:
+        """What trade with other communities saves this one. [EUR]"""
+        traded_kw = None if validated is None else validated.exchanged_kw.get(self._community.name)
+        if traded_kw is None:
+            return 0.0
+        return exchange_gain_eur(traded_kw[place], self._tariff, self._horizon, self._terms.split)
 
     def _lost_comfort_eur(self, level: Level) -> FloatArray | None:
         """Comfort that an order of the DSO has cost each member."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from mas2sim.domain.flexibility import FlexOffer, FlexOrder, FlexRequest
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.limits import Regime
 from mas2sim.domain.plan import APlan, DPrognosis
+from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
 from mas2sim.market.congestion import CongestionMarket
 from mas2sim.market.congestion_terms import (
@@ -23,6 +24,7 @@ from mas2sim.market.congestion_terms import (
     PointLimits,
 )
 from mas2sim.market.contracts import BilateralContract
+from mas2sim.market.exchange import exchanged_kw
 
 NOTHING_TO_BUY = FlexOrder({}, {}, {})
 
@@ -44,6 +46,14 @@ class GridView(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ExchangeTerms:
+    """Terms of trade between communities: one published tariff, and the network fee on it."""
+
+    tariff: Tariff
+    fee_eur_per_kwh: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class DsoTerms:
     """What a DSO works by.
 
@@ -58,6 +68,8 @@ class DsoTerms:
         Its model of the grid; without one it knows the limits of the transformer alone.
     contracts : tuple of BilateralContract
         Power bought in advance.
+    exchange : ExchangeTerms, optional
+        How communities trade with each other; without it they do not.
     """
 
     levels: tuple[Level, ...]
@@ -68,6 +80,7 @@ class DsoTerms:
     market: CongestionTerms = field(default_factory=CongestionTerms)
     view: GridView | None = None
     contracts: tuple[BilateralContract, ...] = ()
+    exchange: ExchangeTerms | None = None
 
 
 class Dso:
@@ -84,6 +97,7 @@ class Dso:
         self._horizon = horizon
         self._market: CongestionMarket | None = None
         self._prognosis: DPrognosis | None = None
+        self._plans_kw: dict[str, FloatArray] = {}
         self._messages = 0
 
     @property
@@ -104,6 +118,7 @@ class Dso:
         A community whose A-plan did not arrive is not in the prognosis and is not admitted.
         """
         self._messages += len(a_plans)
+        self._plans_kw = {name: np.array(plan.net_kw) for name, plan in a_plans.items()}
         terms = self._terms
         net_kw = np.repeat(terms.limits.other_kw[:1], len(terms.levels), axis=0)
         for plan in a_plans.values():
@@ -134,8 +149,10 @@ class Dso:
     def validated(self) -> DPrognosis | None:
         """The prognosis with what was bought, and what is still beyond the limits."""
         found, outcome = self._prognosis, self.outcome
-        if found is None or outcome is None:
-            return found
+        if found is None:
+            return None
+        if outcome is None:
+            return replace(found, exchanged_kw=self._exchanged_kw(None))
         place = self._terms.levels.index(Level.UC3)
         net_kw = np.array(found.net_kw)
         net_kw[place] += outcome.after_kw[0] - outcome.before_kw[0]
@@ -151,13 +168,32 @@ class Dso:
         )
         regimes = list(found.regimes)
         regimes[place] = bought
-        return DPrognosis(
-            congestion_point=found.congestion_point,
+        return replace(
+            found,
             net_kw=net_kw,
             regimes=tuple(regimes),
-            accepted=found.accepted,
             curtailment_kw=curtailment_kw,
+            exchanged_kw=self._exchanged_kw(outcome),
         )
+
+    def _exchanged_kw(self, outcome: CongestionOutcome | None) -> dict[str, FloatArray]:
+        """What communities trade with each other by the plans they end with."""
+        terms = self._terms
+        if terms.exchange is None:
+            return {}
+        traded_kw = {name: np.zeros_like(plan_kw) for name, plan_kw in self._plans_kw.items()}
+        for place, level in enumerate(terms.levels):
+            if level in (Level.BASELINE, Level.UC1):
+                continue
+            plans_kw = {name: plan_kw[place] for name, plan_kw in self._plans_kw.items()}
+            if outcome is not None and level is Level.UC3:
+                for name, number in outcome.order.accepted.items():
+                    taken = next(o for o in outcome.offers[name] if o.number == number)
+                    plans_kw[name] = plans_kw[name] + taken.change_kw[0]
+            found = exchanged_kw(plans_kw, terms.exchange.tariff, terms.exchange.fee_eur_per_kwh)
+            for name, each_kw in found.items():
+                traded_kw[name][place] = each_kw
+        return traded_kw
 
     def _open_market(self, a_plans: Mapping[str, APlan]) -> CongestionMarket:
         """The market for what the prognosis wants of the grid; who sent no plan takes no part."""

@@ -163,7 +163,7 @@ def split_payments(
     """
     _check(net_kw, alone_eur, horizon, terms, worth_eur)
     fee = terms.fee_eur_per_kwh
-    bought_kw, sold_kw = _local_trade(net_kw, tariff, fee)
+    bought_kw, sold_kw = local_trade(net_kw, tariff, fee)
     cost_eur = float(settled_cost_eur(net_kw, tariff, horizon, fee))
     if terms.rule is SplitRule.DUAL and worth_eur is not None:
         compared_eur = worth_eur
@@ -202,12 +202,17 @@ def proportions(weight: FloatArray) -> FloatArray:
     return np.asarray(scaled / scaled.sum())
 
 
-def _local_trade(
+def local_trade(
     net_kw: FloatArray, tariff: Tariff, fee_eur_per_kwh: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Power bought and sold within the community, shape (member, ptu) each. [kW]
+    """Power bought and sold among those who trade, shape (member, ptu) each. [kW]
 
     The smaller side trades all it has; the larger side shares it in proportion to its power.
+
+    Parameters
+    ----------
+    net_kw : array, shape (member, ptu)
+        Of homes in a community, or of communities behind a substation.
     """
     import_kw, export_kw = np.maximum(net_kw, 0.0), np.maximum(-net_kw, 0.0)
     wanted_kw, offered_kw = import_kw.sum(axis=0), export_kw.sum(axis=0)

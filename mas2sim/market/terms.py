@@ -28,6 +28,8 @@ class MarketTerms:
         Distance from the band that the DSO plans with.
     contracts : tuple of BilateralContract
         Power that the DSO has bought in advance.
+    exchange : bool
+        Whether communities of the substation trade with each other.
     curtailment_factor : float
         Compensation for a limited connection as a multiple of the import price.
     central_gap_percent : float
@@ -43,6 +45,7 @@ class MarketTerms:
     watch_voltage: bool = False
     voltage_margin_v: float = 1.5
     contracts: tuple[BilateralContract, ...] = ()
+    exchange: bool = False
     curtailment_factor: float = 1.0
     central_gap_percent: float = 0.02
     central_limit_s: float = float("inf")

@@ -190,6 +190,7 @@ class MarketGroup(_Strict):
     split: SplitRule
     local_price_share: float = Field(ge=0, le=1)
     service_share: float = Field(ge=0, le=1)
+    exchange: bool
     price_cap_eur_per_kwh: float = Field(gt=0)
     loss_eur_per_kwh: float = Field(ge=0)
     watch_voltage: bool

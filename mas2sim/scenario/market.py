@@ -43,6 +43,7 @@ def market_terms(group: MarketGroup, horizon: Horizon) -> MarketTerms:
             )
             for each in group.contracts
         ),
+        exchange=group.exchange,
         curtailment_factor=group.curtailment_factor,
         central_gap_percent=group.central_gap_percent,
         central_limit_s=inf if group.central_limit_s is None else group.central_limit_s,
