@@ -15,7 +15,13 @@ from mas2sim.cems.market_homes import MarketMember, days_of, market_homes
 from mas2sim.cems.market_kernel import Days, answer_curves
 from mas2sim.cems.market_worth import worths
 from mas2sim.domain.arrays import FloatArray, IntArray, frozen
-from mas2sim.domain.flexibility import Declaration, MemberOffers, MemberOrder, MemberRequest
+from mas2sim.domain.flexibility import (
+    Acceptance,
+    Declaration,
+    MemberOffers,
+    MemberOrder,
+    MemberRequest,
+)
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.plan import HomePlan, PlanStatus
 from mas2sim.domain.tariff import Tariff
@@ -48,6 +54,7 @@ class Negotiator:
             np.arange(len(members))
         )
         self._asked: IntArray = np.empty(0, dtype=np.int64)
+        self._answered = -1
         self._before = self._days
         self._kept: dict[int, Days] = {-1: _copy(self._days)}
 
@@ -87,6 +94,7 @@ class Negotiator:
         fee = np.array(request.fee_eur_per_kwh)
         if request.curves:
             self._asked, self._before = asked, self._part(asked)
+            self._answered = request.number
             self._answer_curves(request, asked, group, fee)
         else:
             self._asked = asked[:0]
@@ -113,8 +121,10 @@ class Negotiator:
     def order(self, order: MemberOrder) -> None:
         """Go to the plans kept under the order's label, and begin anew from there."""
         self._settle_last(order.accepted, order.keep)
-        self._days = _copy(self._kept[order.plans])
+        # A label that never arrived: the plans they came with are feasible and theirs.
+        self._days = _copy(self._kept.get(order.plans, self._kept[-1]))
         self._kept = {-1: _copy(self._days)}
+        self._answered = -1
 
     def plans(self, way: str) -> tuple[HomePlan, ...]:
         """The members' plans as they stand; a member that has not moved keeps the one it had."""
@@ -135,9 +145,9 @@ class Negotiator:
             self._days,
         )  # fmt: skip
 
-    def _settle_last(self, accepted: tuple[int, ...], keep: int) -> None:
+    def _settle_last(self, accepted: Acceptance, keep: int) -> None:
         """Members whose last offer was not taken go back; then keep what is worth keeping."""
-        taken = set(accepted)
+        taken = set(accepted.members) if accepted.number == self._answered else set()
         back = np.array([place for place, m in enumerate(self._asked) if m not in taken], np.int64)
         if len(back):
             self._restore(self._asked[back], back)

@@ -62,6 +62,22 @@ class Declaration:
         freeze_fields(self, "lower_kw", "upper_kw", "forgone_eur")
 
 
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Which of the offers to one request were taken.
+
+    Parameters
+    ----------
+    number : int
+        Number of the request; negative before any was answered.
+    members : tuple of int
+        Positions in the community of the members whose offers were taken.
+    """
+
+    number: int = -1
+    members: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class MemberRequest:
     """The FlexRequest of an aggregator to some of its members, and what it took of their last.
@@ -84,8 +100,9 @@ class MemberRequest:
         The sum of such answers is what no plan of the community can beat.
     fee_eur_per_kwh : array, shape (ptu)
         Network fee on what a member imports.
-    accepted : tuple of int
-        Members whose last offer was taken; the others asked last go back to where they stood.
+    accepted : Acceptance
+        Offers taken of the last request that was answered. Who was asked last and is not in it goes
+        back to where it stood; so does everybody whose answers did not arrive.
     keep : int
         Label under which all members keep the plans as they now stand; negative for none.
     """
@@ -98,7 +115,7 @@ class MemberRequest:
     curves: tuple[PriceCurve, ...]
     prices_eur_per_kwh: FloatArray
     fee_eur_per_kwh: FloatArray
-    accepted: tuple[int, ...] = ()
+    accepted: Acceptance = Acceptance()
     keep: int = -1
 
     def __post_init__(self) -> None:
@@ -156,7 +173,7 @@ class MemberOrder:
     community: str
     level: Level
     plans: int
-    accepted: tuple[int, ...] = ()
+    accepted: Acceptance = Acceptance()
     keep: int = -1
 
 

@@ -19,7 +19,13 @@ import numpy as np
 
 from mas2sim.domain.arrays import BoolArray, FloatArray, IntArray, freeze_fields
 from mas2sim.domain.curve_arithmetic import accept_in_turn
-from mas2sim.domain.flexibility import Declaration, MemberOffers, MemberRequest, PriceCurve
+from mas2sim.domain.flexibility import (
+    Acceptance,
+    Declaration,
+    MemberOffers,
+    MemberRequest,
+    PriceCurve,
+)
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
@@ -35,6 +41,8 @@ LEAST_MEAN_KW = 0.5
 SHARERS = 0.2
 """By what share of a block's members a curve is made steeper, since they answer at once."""
 LEAST_SAVING_EUR = 1e-9
+PROOF_PRICE_EUR_PER_KWH = 1e6
+"""Unit of the prices of a proof that limits cannot be kept: beside it no comfort counts."""
 DECLARED_KW = 1e-6
 """What rounding may put a profile outside what its devices can reach."""
 
@@ -163,7 +171,8 @@ class Bargaining:
         self.messages = 0
         self.events: list[str] = []
         self._number = 0
-        self._accepted: tuple[int, ...] = ()
+        self._accepted = Acceptance()
+        self._keep = -1
         self._queue: list[IntArray] = []
         self._asked_points: list[PriceCurve] = []
         self._open: MemberRequest | None = None
@@ -174,6 +183,7 @@ class Bargaining:
         self._moved_kw = np.zeros((1 + membership.groups, horizon.ptus))
         self._worth_prices = np.zeros((membership.groups, horizon.ptus))
         self._worth_fee = self.prices.fee
+        self._worth_unit = 1.0
         self._asked_worth: dict[int, tuple[float, FloatArray]] = {}
         self._moves_price = False
 
@@ -244,7 +254,17 @@ class Bargaining:
         *,
         with_fee: bool = True,
     ) -> None:
-        """Ask all members for the worth of their day at some prices; nothing else changes."""
+        """Ask all members for the worth of their day at some prices; nothing else changes.
+
+        Parameters
+        ----------
+        price_eur_per_kwh : array, shape (ptu)
+        external_price_eur_per_kwh : array, shape (group, ptu), optional
+            Prices that others put on top.
+        with_fee : bool
+            Whether money counts: the network fee and comfort. Without, prices are weights of
+            energy, and worths are energy too: only then do they prove what cannot be avoided.
+        """
         self._queue = [self.flexible] if self._flexible.any() else []
         self._external = ()
         self._ask_worth(external_price_eur_per_kwh, price_eur_per_kwh, with_fee=with_fee)
@@ -260,6 +280,8 @@ class Bargaining:
         keep : int
             Label under which members keep their plans as they stand.
         """
+        if keep >= 0:
+            self._keep = keep
         if not self._queue:
             return None
         asked = self._queue.pop(0)
@@ -275,9 +297,8 @@ class Bargaining:
             prices_eur_per_kwh=self._worth_prices,
             fee_eur_per_kwh=self._worth_fee,
             accepted=self._accepted,
-            keep=keep,
+            keep=self._keep,
         )
-        self._accepted = ()
         self._number += 1
         self.messages += len(asked)
         return self._open
@@ -287,6 +308,11 @@ class Bargaining:
         request, self._open = self._open, None
         if request is not None:
             usable = self._usable(request, offers)
+            if offers is not None and _answers(offers, request, self._horizon.ptus):
+                # Whoever answered has read the request, and with it what was told last.
+                self._keep = -1
+                if request.curves:
+                    self._accepted = Acceptance(request.number)
             if offers is not None and len(usable):
                 self.messages += len(usable)
                 for place in usable:
@@ -299,9 +325,14 @@ class Bargaining:
         if not self._queue:
             self._close_round()
 
-    def last_word(self) -> tuple[int, ...]:
-        """Members whose last offers were taken and have not been told yet."""
+    def last_word(self) -> Acceptance:
+        """Offers taken of the last request that was answered."""
         return self._accepted
+
+    @property
+    def untold_keep(self) -> int:
+        """Label of a request to keep plans that no answer has confirmed; negative for none."""
+        return self._keep
 
     def _ask_worth(
         self,
@@ -317,6 +348,8 @@ class Bargaining:
         self._worth_fee = self.prices.fee if with_fee else np.zeros_like(self.prices.fee)
         if external is not None:
             self._worth_prices = self._worth_prices + external
+        self._worth_unit = 1.0 if with_fee else PROOF_PRICE_EUR_PER_KWH
+        self._worth_prices = self._worth_prices * self._worth_unit
 
     def _points(self) -> list[PriceCurve]:
         """Curve of the whole community, and of each group that others care for, as of now."""
@@ -362,7 +395,7 @@ class Bargaining:
 
     def _usable(self, request: MemberRequest, offers: MemberOffers | None) -> IntArray:
         """Places of the answers that can be used; the rest is put on record."""
-        if offers is None or offers.number != request.number:
+        if offers is None or not _answers(offers, request, self._horizon.ptus):
             self._note(request, "did not answer in time", request.asked)
             return np.empty(0, dtype=np.int64)
         silent = set(request.asked) - set(offers.members)
@@ -418,7 +451,7 @@ class Bargaining:
         change_kw = (new_kw - old_kw)[accepted]
         self._moved_kw[0] += change_kw.sum(axis=0)
         np.add.at(self._moved_kw[1:], group[accepted], change_kw)
-        self._accepted = tuple(taken.tolist())
+        self._accepted = Acceptance(offers.number, tuple(taken.tolist()))
 
     def _close_round(self) -> None:
         """Gather what the round has told, and move the price to the slope at the new sum."""
@@ -440,7 +473,18 @@ class Bargaining:
         for member, (worth, day_kw) in self._asked_worth.items():
             worth_eur[member], net_kw[member] = worth, day_kw
         complete = set(self.flexible.tolist()) <= set(self._asked_worth)
-        self.worth = Worth(worth_eur, net_kw, self._worth_prices, complete)
+        unit = self._worth_unit
+        self.worth = Worth(worth_eur / unit, net_kw, self._worth_prices / unit, complete)
+
+
+def _answers(offers: MemberOffers, request: MemberRequest, ptus: int) -> bool:
+    """Whether these are answers to the request, in the shape that was asked for."""
+    members = len(offers.members)
+    shapes = {offers.net_kw.shape, offers.worth_net_kw.shape}
+    values = {offers.forgone_eur.shape, offers.worth_eur.shape}
+    return (
+        offers.number == request.number and shapes == {(members, ptus)} and values == {(members,)}
+    )
 
 
 def round_width_kw(total_kw: FloatArray, progress: float, rng: np.random.Generator) -> float:

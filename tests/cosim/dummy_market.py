@@ -10,7 +10,6 @@ import numpy as np
 
 from mas2sim.cosim import LINKS, Link
 from mas2sim.cosim.market_simulators import (
-    NEGOTIATION_LINKS,
     AggregatorSimulator,
     CemsSimulator,
     DsoSimulator,
@@ -49,7 +48,6 @@ from mas2sim.market import Timetable
 
 from .small_world import DAY, CopperPlate
 
-ALL_LINKS = (*LINKS, *NEGOTIATION_LINKS)
 THREE = {"a": 3, "b": 17, "c": 60}
 NOTHING = np.zeros((1, DAY.ptus))
 
@@ -140,8 +138,11 @@ class CountingAggregator:
     def ordered(self, order: FlexOrder) -> None:
         self.accepted.append(order.accepted.get(self.name, -1))
 
-    def settle(self, net_kw: FloatArray) -> Settlement:
-        return Settlement(self.name, (0,), NOTHING[:, :1], NOTHING[:, :1])
+    def settle(
+        self, net_kw: FloatArray, curtailed_kw: FloatArray | None, validated: DPrognosis | None
+    ) -> Settlement:
+        nothing = NOTHING[0, :1]
+        return Settlement(self.name, (0,), NOTHING[:, :1], NOTHING[:, :1], *[nothing] * 4)
 
 
 @dataclass
@@ -152,10 +153,12 @@ class CountingDso:
     prognoses: list[dict[str, float]] = field(default_factory=list)
     offers: list[dict[str, FlexOffer]] = field(default_factory=list)
     orders: int = 0
+    found: DPrognosis | None = None
 
     def prognose(self, a_plans: Mapping[str, APlan]) -> DPrognosis:
         self.prognoses.append({name: plan.net_kw[0, 0] for name, plan in a_plans.items()})
-        return DPrognosis("plate", NOTHING, (), dict.fromkeys(a_plans, True))
+        self.found = DPrognosis("plate", NOTHING, (), dict.fromkeys(a_plans, True))
+        return self.found
 
     def next_request(self) -> FlexRequest | None:
         if len(self.offers) == self.rounds:
@@ -171,6 +174,9 @@ class CountingDso:
         self.orders += 1
         taken = {name: offer.number for name, offer in self.offers[-1].items()}
         return FlexOrder(taken, dict.fromkeys(taken, 0.0), {})
+
+    def validated(self) -> DPrognosis | None:
+        return self.found
 
 
 class IdlePlant:
@@ -194,7 +200,7 @@ class Market:
         at_request: int = 0,
         rounds: int = 0,
         silent: Sequence[str] = (),
-        links: Sequence[Link] = ALL_LINKS,
+        links: Sequence[Link] = LINKS,
         listening: bool = True,
     ) -> None:
         self.log: Log = []

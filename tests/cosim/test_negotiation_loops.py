@@ -8,13 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mas2sim.cosim import LINKS, Link
-from mas2sim.cosim.market_simulators import NEGOTIATION_LINKS
 from mas2sim.cosim.negotiating import SUB_STEPS
 from mas2sim.domain.errors import Mas2simError
 
-from .dummy_market import ALL_LINKS, THREE, Market
+from .dummy_market import THREE, Market
 
-CONVERSATION = sorted({link.attribute for link in NEGOTIATION_LINKS})
+CONVERSATION = [
+    "flex_offer",
+    "flex_order",
+    "flex_request",
+    "member_offers",
+    "member_order",
+    "member_request",
+]
 PLANNING = ["p_plans", "a_plan", "d_prognosis", "confirmation"]
 ENDLESS = 10**6
 QUIET_DAYS = 6.0
@@ -28,7 +34,7 @@ def altered(attribute: str, **changes: object) -> list[Link]:
         replace(link, **changes)
         if link.attribute == attribute and link.target != "recorder"
         else link
-        for link in ALL_LINKS
+        for link in LINKS
     ]
 
 
@@ -98,7 +104,7 @@ def test_an_aggregator_without_an_offer_says_so_and_the_rounds_go_on() -> None:
 
 @pytest.mark.parametrize("rounds", [0, ENDLESS])
 @pytest.mark.parametrize("at_request", [0, 1, ENDLESS])
-@pytest.mark.parametrize("links", [ALL_LINKS, altered("flex_offer", without=tuple(THREE))])
+@pytest.mark.parametrize("links", [LINKS, altered("flex_offer", without=tuple(THREE))])
 def test_agents_that_never_end_are_ended_after_200_sub_steps(
     rounds: int, at_request: int, links: Sequence[Link]
 ) -> None:
@@ -165,7 +171,7 @@ def test_a_message_of_a_talk_that_comes_a_gate_late_is_as_good_as_lost(
     attribute: str, gates: int
 ) -> None:
     late = disturbed(altered(attribute, delay_gates=gates))
-    cut = disturbed([link for link in ALL_LINKS if link.attribute != attribute])
+    cut = disturbed([link for link in LINKS if link.attribute != attribute])
     assert late.log == cut.log
     assert [sorted(offers) for offers in late.dso.offers] == [
         sorted(offers) for offers in cut.dso.offers
@@ -173,13 +179,13 @@ def test_a_message_of_a_talk_that_comes_a_gate_late_is_as_good_as_lost(
     assert [boxes.orders for boxes in late.boxes.values()] == [
         boxes.orders for boxes in cut.boxes.values()
     ]
-    assert late.log != disturbed(ALL_LINKS).log or attribute.endswith("order")
+    assert late.log != disturbed(LINKS).log or attribute.endswith("order")
 
 
 @pytest.mark.parametrize("attribute", PLANNING)
 @pytest.mark.parametrize("cut", [False, True])
 def test_plans_that_miss_their_gate_end_nothing_but_the_plan(attribute: str, cut: bool) -> None:
-    links = [link for link in ALL_LINKS if link.attribute != attribute or link.target == "recorder"]
+    links = [link for link in LINKS if link.attribute != attribute or link.target == "recorder"]
     shift = {"d_prognosis": 2, "confirmation": 2}.get(attribute, 1)
     market = disturbed(links if cut else altered(attribute, delay_gates=shift))
     if attribute == "p_plans":
@@ -192,7 +198,7 @@ def test_plans_that_miss_their_gate_end_nothing_but_the_plan(attribute: str, cut
 
 def fates() -> st.SearchStrategy[tuple[Link | None, ...]]:
     """Each link of the day before: as it is, cut, lossy, late, or both."""
-    talked = [link for link in ALL_LINKS if link.attribute in {*CONVERSATION, *PLANNING}]
+    talked = [link for link in LINKS if link.attribute in {*CONVERSATION, *PLANNING}]
     return st.tuples(
         *(
             st.none()
@@ -221,7 +227,7 @@ def test_whatever_is_lost_or_late_the_world_comes_to_its_end(
 
 
 def test_all_links_of_negotiation_cut_is_a_talk_with_nobody() -> None:
-    market = disturbed(LINKS)
+    market = disturbed([link for link in LINKS if link.attribute not in CONVERSATION])
     assert market.log == []
     assert [each.lost for each in market.aggregators.values()] == list(THREE.values())
 
