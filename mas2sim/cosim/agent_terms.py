@@ -9,6 +9,7 @@ import numpy as np
 from mas2sim.cosim.central import CentralPlan
 from mas2sim.cosim.dso_view import DsoView
 from mas2sim.cosim.setup import CaseSetup
+from mas2sim.domain.arrays import IntArray
 from mas2sim.domain.community import Community
 from mas2sim.domain.typical_day import Level
 from mas2sim.market import (
@@ -35,6 +36,16 @@ def congestion_register(setup: CaseSetup) -> CongestionRegister:
     if feeders and len(behind) < homes:
         feeders = {**feeders, BUSBAR: tuple(sorted(set(range(homes)) - behind))}
     return CongestionRegister.publish(layout.name, feeders, homes)
+
+
+def behind_points(setup: CaseSetup, register: CongestionRegister) -> list[IntArray]:
+    """Connections behind each congestion point, as places in the order of the communities."""
+    order = [member for community in setup.communities for member in community.members]
+    place = {home: index for index, home in enumerate(order)}
+    return [
+        np.array(sorted(place[home] for home in register.homes_behind(point)), dtype=np.int64)
+        for point in register.points
+    ]
 
 
 def aggregator_terms(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mas2sim.domain.arrays import BoolArray, FloatArray
+from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.grid_state import PowerFlow
 from mas2sim.domain.limits import GridLimits
 from mas2sim.grid import (
@@ -57,7 +57,7 @@ class DsoView:
     def feeder_limits_kw(self, at_points_kw: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Least and greatest power of each feeder that keeps voltage and cable, by prognosis.
 
-        A flow that did not converge sets no limit; the PTU then counts as violated.
+        A flow that did not converge sets no limit of voltage: nothing is known to buy for.
 
         Parameters
         ----------
@@ -79,12 +79,6 @@ class DsoView:
             upper_kw = np.where(sound, np.minimum(upper_kw, found.import_limit_kw), upper_kw)
             lower_kw = np.where(sound, np.maximum(lower_kw, -found.export_limit_kw), lower_kw)
         return lower_kw, upper_kw
-
-    def violated(self, at_points_kw: FloatArray) -> BoolArray:
-        """PTUs in which the band is left, or not known to be kept, shape (ptu)."""
-        if not self.watch_voltage or len(self.register.points) == 1:
-            return np.zeros(at_points_kw.shape[1], dtype=np.bool_)
-        return np.asarray(~self._voltages(at_points_kw).kept.all(axis=0))
 
     def loss(self, at_points_kw: FloatArray) -> LossWorth | None:
         """What less power at the transformer saves in losses; None where it is worth nothing."""

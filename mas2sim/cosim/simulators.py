@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mas2sim.cosim.scheduled import Inbox, ScheduledSimulator, only
-from mas2sim.domain.arrays import FloatArray, frozen
+from mas2sim.domain.arrays import FloatArray, IntArray, frozen
 from mas2sim.domain.community import Community
 from mas2sim.domain.grid_state import GridState, PowerFlow
 from mas2sim.domain.horizon import Horizon
@@ -32,10 +32,21 @@ class HomesSimulator(ScheduledSimulator):
 
     Where the DSO has to limit connections, each gives up its share of what flows beyond: what the
     plants drew is metered, what the grid sees is less.
+
+    Parameters
+    ----------
+    behind : sequence of array
+        Connections behind each congestion point, as places among all in the order of `plants`;
+        without it there is the transformer alone.
     """
 
     def __init__(
-        self, plants: Mapping[str, Plant], levels: int, timetable: Timetable, horizon: Horizon
+        self,
+        plants: Mapping[str, Plant],
+        levels: int,
+        timetable: Timetable,
+        horizon: Horizon,
+        behind: Sequence[IntArray] | None = None,
     ) -> None:
         super().__init__(
             "Homes",
@@ -57,6 +68,7 @@ class HomesSimulator(ScheduledSimulator):
         self._curtailed: dict[str, list[FloatArray]] = {name: [] for name in plants}
         self._measured: dict[str, Measurements] = {}
         self._validated: DPrognosis | None = None
+        self._behind = behind
 
     def act(self, time: int, entity: str, inbox: Inbox) -> Mapping[str, Any]:
         """Step through a PTU, or hand over the metered day."""
@@ -104,11 +116,20 @@ class HomesSimulator(ScheduledSimulator):
         drawn_kw = np.concatenate([each.p_kw for each in self._measured.values()], axis=1)
         curtailed_kw = np.zeros_like(drawn_kw)
         wanted = self._validated
-        if wanted is not None and len(wanted.curtailment_kw):
-            for level, excess_kw in enumerate(wanted.curtailment_kw[:, ptu]):
-                if excess_kw:
-                    shares = fair_shares(drawn_kw[level][:, None], np.array([excess_kw]))
-                    curtailed_kw[level] = shares.curtailed_kw[:, 0]
+        if wanted is None or not len(wanted.curtailment_kw):
+            return curtailed_kw
+        everyone = np.arange(drawn_kw.shape[1])
+        behind = [everyone] if self._behind is None else self._behind
+        # Feeders first: what they give up the transformer has no more.
+        for point in reversed(range(len(behind))):
+            places = behind[point]
+            for level, beyond_kw in enumerate(wanted.curtailment_kw[:, point, ptu]):
+                given_kw = curtailed_kw[level].sum() if point == 0 else 0.0
+                excess_kw = beyond_kw - given_kw
+                if beyond_kw * excess_kw > 0:
+                    left_kw = drawn_kw[level, places] - curtailed_kw[level, places]
+                    shares = fair_shares(left_kw[:, None], np.array([excess_kw]))
+                    curtailed_kw[level, places] += shares.curtailed_kw[:, 0]
         return curtailed_kw
 
 

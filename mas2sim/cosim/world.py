@@ -19,6 +19,7 @@ from mosaik.starters import Starter
 from mas2sim.cems import EnergyBoxes, PlanCache, PlanningTask
 from mas2sim.cosim.agent_terms import (
     aggregator_terms,
+    behind_points,
     congestion_register,
     dso_terms,
     market_records,
@@ -103,7 +104,9 @@ def run_world(
     recorder = Recorder(name, timetable, horizon)
     simulators: dict[str, ScheduledSimulator] = {
         "cems": CemsSimulator(boxes, timetable, horizon),
-        "homes": HomesSimulator(plants, len(setup.levels), timetable, horizon),
+        "homes": HomesSimulator(
+            plants, len(setup.levels), timetable, horizon, behind_points(setup, register)
+        ),
         "aggregator": AggregatorSimulator(aggregators, timetable),
         "dso": DsoSimulator(name, dso, timetable),
         "grid": GridSimulator(name, setup.flow, setup.communities, timetable, horizon),

@@ -153,9 +153,10 @@ class DPrognosis:
     regimes : tuple of tuple of Regime, shape (level, ptu)
     accepted : mapping of str to bool
         Whether the A-plan of each community was received in time and admitted.
-    curtailment_kw : array, shape (level, ptu)
-        Import (negative: export) that the connections together have to give up in delivery, because
-        there was not enough flexibility to buy; empty for none.
+    curtailment_kw : array, shape (level, point, ptu)
+        Import (negative: export) that the connections behind each congestion point, the transformer
+        first, have to give up together in delivery, because there was not enough flexibility to
+        buy; empty for none.
     exchanged_kw : mapping of str to array, shape (level, ptu)
         What each community buys from the others behind the point, negative is sold; empty where
         communities do not trade with each other.
@@ -165,7 +166,7 @@ class DPrognosis:
     net_kw: FloatArray
     regimes: tuple[tuple[Regime, ...], ...]
     accepted: Mapping[str, bool]
-    curtailment_kw: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
+    curtailment_kw: FloatArray = field(default_factory=lambda: np.empty((0, 0, 0)))
     exchanged_kw: Mapping[str, FloatArray] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from mas2sim.domain.arrays import BoolArray, FloatArray
+from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.flexibility import FlexOffer, FlexOrder, FlexRequest
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.limits import Regime
@@ -34,10 +34,6 @@ class GridView(Protocol):
 
     def feeder_limits_kw(self, at_points_kw: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Least and greatest power behind each point but the first, shape (point - 1, ptu)."""
-        ...
-
-    def violated(self, at_points_kw: FloatArray) -> BoolArray:
-        """PTUs in which a limit is not kept that no sum of powers tells of, shape (ptu)."""
         ...
 
     def loss(self, at_points_kw: FloatArray) -> LossWorth | None:
@@ -156,12 +152,10 @@ class Dso:
         place = self._terms.levels.index(Level.UC3)
         net_kw = np.array(found.net_kw)
         net_kw[place] += outcome.after_kw[0] - outcome.before_kw[0]
-        curtailment_kw = np.zeros_like(net_kw)
-        curtailment_kw[place] = outcome.beyond_kw[0]
+        curtailment_kw = np.zeros((len(net_kw), *outcome.beyond_kw.shape))
+        curtailment_kw[place] = outcome.beyond_kw
         before = np.abs(outcome.before_beyond_kw).max(axis=0) > 0
         left = np.abs(outcome.beyond_kw).max(axis=0) > 0
-        if self._terms.view is not None:
-            left |= self._terms.view.violated(outcome.after_kw)
         bought = tuple(
             Regime.ORANGE if short else Regime.YELLOW if wanted else Regime.GREEN
             for wanted, short in zip(before, left, strict=True)
