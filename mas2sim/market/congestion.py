@@ -152,7 +152,8 @@ class CongestionMarket:
             after_kw=after_kw,
             before_beyond_kw=self._limits.beyond_kw(self._before_kw),
             beyond_kw=self._limits.beyond_kw(after_kw),
-            bound_eur=self._bound_eur,
+            # Where limits are not kept, what is bounded by them is not what was done.
+            bound_eur=self._bound_eur if self._taken.feasible else float("nan"),
             saved_loss_eur=self._saved_eur(self._taken),
             insufficient_kwh=self._insufficient_kwh,
             offers={name: tuple(offers) for name, offers in self._offers.items()},
