@@ -138,6 +138,10 @@ class LocalMarket:
         self._proof_price = self._bargaining.price_eur_per_kwh
         self._waiting = False
         self._finished = not (len(self._bargaining.flexible) and self._bargaining.prices.convex)
+        if not len(self._bargaining.flexible) and self._bargaining.prices.convex:
+            # Nobody can move: the plans told are proven by themselves.
+            self._bargaining.open_question(self._bargaining.price_eur_per_kwh)
+            self._proof = self._bargaining.worth
 
     @property
     def bargaining(self) -> Bargaining:
