@@ -6,7 +6,7 @@ for a market, the market itself and, where it is proven, its certificate.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import process_time
 
@@ -20,9 +20,9 @@ from mas2sim.market import CongestionOutcome, LocalOutcome, LocalTerms, PointLim
 from mas2sim.market.bargaining import Membership
 from mas2sim.market.congestion import CongestionMarket
 from mas2sim.market.dso_payment import congestion_payments
-from mas2sim.market.local_market import LocalMarket
 from mas2sim.market.offer_maker import OfferMaker
-from mas2sim.market.session import CommunityMarket, hold_congestion_market, hold_local_market
+from mas2sim.market.protocols import Protocol, local_market
+from mas2sim.market.session import hold_congestion_market, hold_local_market
 from mas2sim.market.split import Payments, SplitTerms, split_payments
 from mas2sim.market.terms import MarketTerms
 
@@ -124,28 +124,11 @@ class CongestionRun:
         return np.asarray(np.sum(together, axis=0))
 
 
-Rules = Callable[[Membership, Neighbourhood, LocalTerms, int], CommunityMarket]
-"""Makes the market of one community; the last argument is the market's seed."""
-
-
-def price_curve_market(
-    membership: Membership, neighbourhood: Neighbourhood, terms: LocalTerms, seed: int
-) -> CommunityMarket:
-    return LocalMarket(
-        membership,
-        neighbourhood.tariff,
-        neighbourhood.horizon,
-        terms,
-        seed=seed,
-        substation=SUBSTATION,
-    )
-
-
 def hold_local_markets(
     neighbourhood: Neighbourhood,
     terms: LocalTerms = TERMS.local,
     *,
-    rules: Rules = price_curve_market,
+    protocol: Protocol = Protocol.PRICE_CURVE,
     seed: int = 1,
 ) -> LocalRun:
     """Hold the local market of every community."""
@@ -157,7 +140,16 @@ def hold_local_markets(
         some = members[name] = CountedMembers(neighbourhood.members(name))
         membership = membership_of(name, some.negotiator)
         flexible += sum(membership.declaration.flexible)
-        outcomes[name] = hold_local_market(rules(membership, neighbourhood, terms, seed), some)
+        market = local_market(
+            protocol,
+            membership,
+            neighbourhood.tariff,
+            neighbourhood.horizon,
+            terms,
+            seed=seed,
+            substation=SUBSTATION,
+        )
+        outcomes[name] = hold_local_market(market, some)
     spent_s = process_time() - begun
     exchanges = max(some.exchanges for some in members.values())
     return LocalRun(outcomes, members, flexible, exchanges, spent_s)

@@ -7,12 +7,13 @@ gap of 0.02 %, and compared with the bound that this proves: gains captured are 
 is said here. Gaps are shares of the import payments under uc1.
 
 What has no target stands there for comparison: members who only net what they planned alone, the
-mix under uc2, which is harder than the populations, and a limit at 40 %.
+greedy protocol and ADMM on some of the instances, the mix under uc2, which is harder than the
+populations, and a limit at 40 %.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,10 +35,14 @@ from benchmarks._market_runs import (
 from benchmarks._targets import Figure, print_table
 from mas2sim.domain.arrays import FloatArray
 from mas2sim.market.central import Outcome
+from mas2sim.market.protocols import Protocol
 
 SIZES = (31, 62, 184, 500)
 SMALL_SIZES = (5, 8, 12, 19)
 SEEDS = range(1, 9)
+OTHERS = (Protocol.GREEDY, Protocol.ADMM)
+COMPARED_SIZES = (62, 184)
+COMPARED_SEEDS = range(1, 4)
 LIMIT_KW = 1e-6
 """Power above a limit that is rounding."""
 LIMITED_SEEDS = range(1, 5)
@@ -57,6 +62,8 @@ class Measured:
     ----------
     captured_percent, netted_percent : float
         Share of the gain that was captured, and that netting alone captures.
+    others_percent : mapping by protocol
+        What other protocols capture, where that is compared.
     certified_percent : float
         The gap that the market proves; NaN where nobody can move and there is no market.
     valid : bool
@@ -71,6 +78,7 @@ class Measured:
     surplus: bool
     captured_percent: float
     netted_percent: float
+    others_percent: Mapping[Protocol, float]
     gap_percent: float
     certified_percent: float
     valid: bool
@@ -145,6 +153,11 @@ def measure(kind: str, neighbourhood: Neighbourhood) -> Measured:
         surplus=neighbourhood.has_surplus,
         captured_percent=100.0 * (alone_eur - run.cost_eur) / gain_eur,
         netted_percent=100.0 * (alone_eur - neighbourhood.netted_eur) / gain_eur,
+        others_percent={
+            protocol: 100.0 * (alone_eur - held_eur(neighbourhood, protocol)) / gain_eur
+            for protocol in (OTHERS if neighbourhood.seed in COMPARED_SEEDS else ())
+            if len(neighbourhood.homes) in COMPARED_SIZES
+        },
         gap_percent=100.0 * (run.cost_eur - best.bound_eur) / paid_eur,
         certified_percent=run.gap_percent,
         valid=is_bound(run.bound_eur, best.cost_eur, run.cost_eur),
@@ -153,6 +166,12 @@ def measure(kind: str, neighbourhood: Neighbourhood) -> Measured:
         rounds=run.rounds,
         exchanges=run.exchanges,
     )
+
+
+def held_eur(neighbourhood: Neighbourhood, protocol: Protocol) -> float:
+    """What the communities owe after a negotiation by other rules."""
+    seed = neighbourhood.seed
+    return hold_local_markets(neighbourhood, protocol=protocol, seed=seed).cost_eur
 
 
 def measure_limits(tariff: str) -> Iterator[MeasuredLimit]:
@@ -221,6 +240,8 @@ def local_figures(
     median, least = float(np.median(captured)), float(captured.min())
     netted = float(np.median(column(surplus, "netted_percent")))
     count = float(len(surplus))
+    compared = [row.others_percent for row in surplus if row.others_percent]
+    others = {each: np.array([row[each] for row in compared]) for each in OTHERS}
     return [
         Figure("instances", "communities of 31 to 500 homes with a surplus", count, spec=".0f"),
         Figure("captured_median", "uc2 gain captured, median [%]", median, at_least=98.0),
@@ -231,6 +252,11 @@ def local_figures(
         Figure("small_mix_gap", "uc2 gap, 5 to 19 homes of the mix [%]", mixed_gap, at_most=0.7),
         Figure("rounds", "uc2 rounds, in blocks", rounds, at_most=40.0, spec=".0f"),
         Figure("netted_median", "gain of netting alone, median [%]", netted),
+        *(
+            Figure(f"{each}_{name}", f"gain captured by {each}, {name} [%]", float(value))
+            for each, captured in others.items()
+            for name, value in (("median", np.median(captured)), ("worst", captured.min()))
+        ),
         Figure("mix_gap", "uc2 gap, 184 homes of the mix [%]", mix_gap),
     ]
 

@@ -373,6 +373,7 @@ def move_cycles(
     ptus = len(told)
     net = days.net_kw[h]
     moved = False
+    rises = price[:, 0].min() >= 0.0
     for c in range(homes.first_choice[h], homes.first_choice[h + 1]):
         steps = homes.cycle_steps[c]
         now = days.start[c]
@@ -392,7 +393,8 @@ def move_cycles(
                 cost += step_cost(net[t], power, told[t], fee[t], knots[t], price[t])
                 if i >= 0 and net[t] + power > homes.import_cap_kw[h] + EPSILON_KW:
                     cost = np.inf
-                if cost >= least_cost:
+                # Below zero, what is still to come may make up for what was dear.
+                if rises and cost >= least_cost:
                     break
             if cost < least_cost - EQUAL_COST:
                 least_cost = cost

@@ -57,6 +57,31 @@ def run(overrides: Sequence[str], out: Path | None, force: bool, data: Path | No
 
 
 @commands.command()
+@click.argument("name", type=click.Choice(["annex_d"]))
+@click.option("--out", type=FOLDER, required=True, help="The result folder.")
+@click.option("--force", is_flag=True, help="Compute again what is stored already.")
+@click.option("--data", type=FOLDER, help="A folder whose grids/ goes before ours.")
+def example(name: str, out: Path, force: bool, data: Path | None) -> None:
+    """Run an example, from its homes to its report.
+
+    annex_d: annex D of D6.1. Three communities of 50 homes peak with 300 kW at 20:00 where the
+    transformer may carry 280 kW, and the DSO buys flexibility.
+    """
+    from mas2sim.cli.progress import show_progress
+    from mas2sim.cli.tables import print_result
+    from mas2sim.report import write_report
+    from mas2sim.study.example import run_example
+
+    with show_progress() as progress:
+        result = run_example(
+            name, out, force=force, data=data, report=write_report, progress=progress
+        )
+    print_result(result)
+    if (result.kpi["status"] != "ok").any():
+        raise click.exceptions.Exit(FAILED_CASES)
+
+
+@commands.command()
 @click.argument("result", type=FOLDER)
 @click.option(
     "--home", "homes", multiple=True, help="Make the page of this home instead; may be repeated."

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FOLDER = click.Path(path_type=Path)
-WIDTH = 120
+WIDTH = 132
 """Columns to print for where the output is not a terminal."""
 
 
@@ -68,6 +68,7 @@ def misreport(
 
 def _print(best: pd.DataFrame) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console()
@@ -78,17 +79,17 @@ def _print(best: pd.DataFrame) -> None:
         title_justify="left",
     )
     for name in ("lie", "level", "size", "liar"):
-        table.add_column(name, justify="right" if name == "size" else "left")
-    for name in ("gain", "others", "DSO pays", "audited: gain", "DSO pays", "gain %", "caught %"):
+        table.add_column(name, justify="right" if name == "size" else "left", no_wrap=True)
+    for name in ("gain", "others", "DSO pays", "audited gain", "DSO pays", "gain %", "caught %"):
         table.add_column(name, justify="right")
     money = ("gain_eur", "others_eur", "dso_eur", "gain_eur_audited", "dso_eur_audited")
     for _, row in best.iterrows():
         table.add_row(
-            str(row["lie"]),
+            escape(str(row["lie"])),
             str(row["level"]),
             f"{row['size']:g}",
             str(row["actor"]),
-            *(f"{row[name] + 0.0:.3f}" for name in money),
+            *(f"{round(float(row[name]), 3) + 0.0:.3f}" for name in money),
             f"{row['gains_percent_audited']:.0f}",
             f"{row['caught_percent']:.0f}",
         )

@@ -6,7 +6,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -63,18 +63,25 @@ def central_plan(
     limits: GridLimits,
     terms: MarketTerms,
     import_payments_eur: float,
+    own_tariffs: Mapping[int, Tariff] = MappingProxyType({}),
 ) -> CentralPlan:
     """Solve the whole substation within the transformer's limits.
 
     Limits that no plan keeps are widened by as little energy as they must.
+
+    Parameters
+    ----------
+    own_tariffs : mapping of int to Tariff
+        Of homes with another tariff than the communities'; they are in none and settle alone.
     """
+    tariffs = [own_tariffs.get(place, tariff) for place in range(len(homes))]
     wished = [
         nearest_feasible(home, reference, horizon)
         for home, reference in zip(homes, references, strict=True)
     ]
     programs = tuple(
-        home_program(each.home, reference, tariff, horizon)
-        for each, reference in zip(wished, references, strict=True)
+        home_program(each.home, reference, own, horizon)
+        for each, reference, own in zip(wished, references, tariffs, strict=True)
     )
 
     def problem(shortfall_kw: FloatArray) -> CentralProblem:
@@ -123,15 +130,15 @@ def central_plan(
             unmanaged, float("nan"), found.bound_eur, found.outcome.value, shortfall_kw
         )
     plans = []
-    for each, reference, program, columns in zip(
-        wished, references, programs, found.columns, strict=True
+    for each, reference, own, program, columns in zip(
+        wished, references, tariffs, programs, found.columns, strict=True
     ):
         setpoints, net_kw = carried_out(each.home, reference, program, columns, horizon)
         plans.append(
             HomePlan(
                 net_kw=net_kw,
                 setpoints=MappingProxyType(setpoints),
-                cost_eur=float(tariff.cost_eur(net_kw, horizon)),
+                cost_eur=float(own.cost_eur(net_kw, horizon)),
                 discomfort_eur=forgone_eur(each.home, setpoints, horizon),
                 status=PlanStatus.INFEASIBLE if each.reasons else PlanStatus.AGREED,
                 way="central",

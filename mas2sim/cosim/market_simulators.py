@@ -64,6 +64,9 @@ class AggregatorAgent(Protocol):
     def order(self) -> MemberOrder | None:
         """Order the plans found best; None leaves the members with those that they have."""
 
+    def sells_on(self) -> bool:
+        """Whether a buyer outside is to be answered next."""
+
     def a_plan(self) -> APlan | None:
         """Sum of the plans ordered."""
 
@@ -200,7 +203,13 @@ class AggregatorSimulator(NegotiatingSimulator):
     def _plan(self, aggregator: AggregatorAgent, p_plans: PPlans | None) -> Conversation:
         aggregator.plan(p_plans)
         yield from self._exchanges(aggregator)
-        return {**_order(aggregator), "a_plan": aggregator.a_plan()}
+        order = _order(aggregator)
+        if aggregator.sells_on():
+            # Members go to the plans agreed on before they are asked for more.
+            yield order
+            yield from self._exchanges(aggregator)
+            order = _order(aggregator)
+        return {**order, "a_plan": aggregator.a_plan()}
 
     def _offer(self, aggregator: AggregatorAgent, request: FlexRequest) -> Conversation:
         aggregator.asked(request)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import thread_time
 from typing import Any
 
@@ -27,6 +27,7 @@ from mas2sim.cosim.agent_terms import (
 from mas2sim.cosim.central import CentralPlan, central_plan
 from mas2sim.cosim.market_simulators import AggregatorSimulator, CemsSimulator, DsoSimulator
 from mas2sim.cosim.negotiating import SUB_STEPS, keep_listening, start_in_circles
+from mas2sim.cosim.others import layout_of_homes, other_record
 from mas2sim.cosim.scheduled import ScheduledSimulator
 from mas2sim.cosim.setup import CaseSetup
 from mas2sim.cosim.simulators import GridSimulator, HomesSimulator, Recorder
@@ -80,25 +81,29 @@ def run_world(
     cache : PlanCache, optional
         Plans shared with other cases of this process; the result is the same without it.
     """
-    references = reference_days(setup.homes, setup.horizon)
+    connections, parties = setup.connections, setup.parties
+    references = reference_days(connections, setup.horizon)
     central = _central(setup, references, progress)
     boxes = _energy_boxes(setup, references, central, progress, cache)
     register = congestion_register(setup)
     aggregators = {
-        community.name: Aggregator(
-            community, setup.tariff, setup.horizon, aggregator_terms(setup, community, register)
+        party.name: Aggregator(
+            party,
+            setup.tariff_of(party.name),
+            setup.horizon,
+            aggregator_terms(setup, party, register),
         )
-        for community in setup.communities
+        for party in parties
     }
     dso = Dso(dso_terms(setup, register), setup.horizon)
     plants = {
-        community.name: SimulatedBlock(
-            [setup.homes[member] for member in community.members],
-            [references[member] for member in community.members],
+        party.name: SimulatedBlock(
+            [connections[member] for member in party.members],
+            [references[member] for member in party.members],
             setup.horizon,
             len(setup.levels),
         )
-        for community in setup.communities
+        for party in parties
     }
     timetable, horizon, name = setup.timetable, setup.horizon, setup.flow.layout.name
     recorder = Recorder(name, timetable, horizon)
@@ -109,7 +114,7 @@ def run_world(
         ),
         "aggregator": AggregatorSimulator(aggregators, timetable),
         "dso": DsoSimulator(name, dso, timetable),
-        "grid": GridSimulator(name, setup.flow, setup.communities, timetable, horizon),
+        "grid": GridSimulator(name, setup.flow, parties, timetable, horizon),
         "recorder": recorder,
     }
     mosaik_s = _run(simulators, links, timetable)
@@ -118,7 +123,7 @@ def run_world(
         + sum(aggregator.messages for aggregator in aggregators.values())
         + sum(block.messages for block in boxes.values())
     )
-    markets = market_records(setup, aggregators, dso, central)
+    markets = market_records(setup, aggregators, boxes, dso, central)
     return WorldRun(_record(setup, plants, boxes, recorder, messages, markets, dso), mosaik_s)
 
 
@@ -127,10 +132,10 @@ def _central(setup: CaseSetup, references: Sequence[Any], progress: Progress) ->
     if Level.CENTRAL not in setup.levels:
         return None
     progress("solve the centralised benchmark", 0, 1)
-    drawn_kw = np.maximum([reference.net_kw for reference in references], 0.0)
+    drawn_kw = np.maximum([reference.net_kw for reference in references[: len(setup.homes)]], 0.0)
     payments_eur = float((drawn_kw * setup.tariff.import_eur_per_kwh).sum())
     return central_plan(
-        setup.homes,
+        setup.connections,
         references,
         setup.communities,
         setup.tariff,
@@ -138,6 +143,11 @@ def _central(setup: CaseSetup, references: Sequence[Any], progress: Progress) ->
         setup.limits,
         setup.market,
         payments_eur * setup.horizon.ptu_hours,
+        {
+            member: setup.tariff_of(party.name)
+            for party in setup.other_parties
+            for member in party.members
+        },
     )
 
 
@@ -163,11 +173,18 @@ def _energy_boxes(
     def planned() -> None:
         nonlocal done
         done += 1
-        progress("plan the homes", done, len(setup.homes))
+        progress("plan the homes", done, len(connections))
 
+    connections = setup.connections
     return {
-        community.name: EnergyBoxes(community, setup.homes, references, task, planned)
-        for community in setup.communities
+        party.name: EnergyBoxes(
+            party,
+            connections,
+            references,
+            replace(task, tariff=setup.tariff_of(party.name)),
+            planned,
+        )
+        for party in setup.parties
     }
 
 
@@ -307,7 +324,7 @@ def _record(
         horizon=setup.horizon,
         tariff=setup.tariff,
         limits=setup.limits,
-        layout=setup.flow.layout,
+        layout=layout_of_homes(setup),
         homes=setup.homes,
         communities=setup.communities,
         devices=tuple(devices[place] for place in by_device),
@@ -338,6 +355,7 @@ def _record(
         markets=markets,
         congestion=dso.outcome,
         fee_eur_per_kwh=setup.market.local.fee_eur_per_kwh,
+        others=other_record(setup, recorder),
     )
 
 

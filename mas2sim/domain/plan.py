@@ -185,6 +185,8 @@ class Settlement:
         What it pays in the end; differs from the bill where energy is traded in the community.
     dso_eur : array, shape (level)
         What the DSO pays the community for flexibility and for connections that it limited.
+    external_eur : array, shape (level)
+        What a buyer outside pays the community.
     service_eur, shortfall_eur : array, shape (level)
         What the aggregator keeps of the community's gain, and what it has to add.
     local_kwh : array, shape (level)
@@ -196,13 +198,14 @@ class Settlement:
     bill_eur: FloatArray
     payment_eur: FloatArray
     dso_eur: FloatArray
+    external_eur: FloatArray
     service_eur: FloatArray
     shortfall_eur: FloatArray
     local_kwh: FloatArray
 
     def __post_init__(self) -> None:
         freeze_fields(self, "bill_eur", "payment_eur", "dso_eur")
-        freeze_fields(self, "service_eur", "shortfall_eur", "local_kwh")
+        freeze_fields(self, "external_eur", "service_eur", "shortfall_eur", "local_kwh")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

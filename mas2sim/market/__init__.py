@@ -14,7 +14,9 @@ from mas2sim.market.congestion_terms import (
 )
 from mas2sim.market.contracts import BilateralContract, Direction
 from mas2sim.market.dso import Dso, DsoTerms, ExchangeTerms
+from mas2sim.market.external import ExternalRequest
 from mas2sim.market.local_market import LocalOutcome, LocalTerms
+from mas2sim.market.protocols import Protocol
 from mas2sim.market.split import SplitRule, SplitTerms
 from mas2sim.market.terms import MarketTerms
 from mas2sim.market.timetable import Timetable
@@ -29,11 +31,13 @@ __all__ = [
     "Dso",
     "DsoTerms",
     "ExchangeTerms",
+    "ExternalRequest",
     "LocalOutcome",
     "LocalTerms",
     "LossWorth",
     "MarketTerms",
     "PointLimits",
+    "Protocol",
     "SplitRule",
     "SplitTerms",
     "Timetable",

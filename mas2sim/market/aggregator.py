@@ -6,7 +6,7 @@ members stay between it and them; what goes beyond is a sum over its homes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -27,16 +27,19 @@ from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
 from mas2sim.market.bargaining import Membership
 from mas2sim.market.contracts import BilateralContract
-from mas2sim.market.dso_payment import congestion_payments, curtailment_compensation_eur
-from mas2sim.market.exchange import exchange_gain_eur, shared_gain_eur
-from mas2sim.market.local_market import LocalMarket, LocalOutcome, LocalTerms
-from mas2sim.market.offer_maker import OfferMaker
-from mas2sim.market.split import Payments, SplitRule, SplitTerms, split_payments
+from mas2sim.market.dso_payment import curtailment_compensation_eur
+from mas2sim.market.external import ExternalRequest, ExternalSale
+from mas2sim.market.local_market import LocalOutcome, LocalTerms
+from mas2sim.market.offer_maker import OfferedPlan, OfferMaker
+from mas2sim.market.protocols import Protocol, local_market
+from mas2sim.market.session import CommunityMarket
+from mas2sim.market.settlement import Agreements
+from mas2sim.market.split import SplitTerms
 
 MARKET_LEVELS = (Level.UC2, Level.UC3, Level.CENTRAL)
 """Levels at which members trade with each other."""
-LIMITED_LEVELS = (Level.UC3, Level.CENTRAL)
-"""Levels at which the grid's limits hold, and the DSO makes good what that costs."""
+MONEY = ("dso_eur", "external_eur", "service_eur", "shortfall_eur", "local_kwh")
+"""What a settlement tells beside the payments, shape (level) each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,8 +50,12 @@ class AggregatorTerms:
     ----------
     levels : tuple of Level
         Plans of all levels travel in one message.
+    protocol : Protocol
+        By what rules the community negotiates.
     market : LocalTerms
     split : SplitTerms
+    external : ExternalRequest, optional
+        What a buyer outside asks of this community.
     contracts : tuple of BilateralContract
         Those that the DSO has with this aggregator.
     curtailment_factor : float
@@ -62,8 +69,10 @@ class AggregatorTerms:
     levels: tuple[Level, ...]
     seed: int
     substation: int
+    protocol: Protocol = Protocol.PRICE_CURVE
     market: LocalTerms = field(default_factory=LocalTerms)
     split: SplitTerms = field(default_factory=SplitTerms)
+    external: ExternalRequest | None = None
     contracts: tuple[BilateralContract, ...] = ()
     curtailment_factor: float = 1.0
     group: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
@@ -91,7 +100,8 @@ class Aggregator:
         self._plans_kw: FloatArray | None = None
         self._declaration: Declaration | None = None
         self._alone_eur: FloatArray | None = None
-        self._market: LocalMarket | None = None
+        self._market: CommunityMarket | None = None
+        self._sale: ExternalSale | None = None
         self._seller: OfferMaker | None = None
         self._order: MemberOrder | None = None
         self._sold_eur = 0.0
@@ -102,13 +112,16 @@ class Aggregator:
     def messages(self) -> int:
         """Market messages received and sent, those with single members included."""
         market = self.outcome.messages if self.outcome is not None else 0
-        return self._messages + market + (self._seller.messages if self._seller else 0)
+        markets = (self._sale, self._seller)
+        return self._messages + market + sum(each.messages for each in markets if each)
 
     @property
     def events(self) -> tuple[str, ...]:
         """Answers of members that could not be used."""
         market = self.outcome.events if self.outcome is not None else ()
-        return market + (self._seller.events if self._seller else ())
+        for each in (self._sale, self._seller):
+            market += each.events if each else ()
+        return market
 
     @property
     def seller(self) -> OfferMaker | None:
@@ -125,13 +138,14 @@ class Aggregator:
             return
         self._plans_kw = np.array(p_plans.net_kw)
         self._declaration = p_plans.declaration
-        self._alone_eur = p_plans.alone_eur
+        self._alone_eur = self._alone(p_plans)
         if p_plans.declaration is not None and self._negotiated:
-            self._market = LocalMarket(
+            self._market = local_market(
+                self._terms.protocol,
                 self._membership(self._plans_kw[self._negotiated[0]], p_plans.declaration),
                 self._tariff,
                 self._horizon,
-                self._terms.market,
+                self._local_terms(),
                 seed=self._terms.seed,
                 substation=self._terms.substation,
             )
@@ -140,12 +154,16 @@ class Aggregator:
         """Return the next request to members; None when there is nothing more to ask."""
         if self._seller is not None:
             return self._seller.next_request()
+        if self._sale is not None:
+            return self._sale.next_request()
         return None if self._market is None else self._market.request()
 
     def take(self, offers: MemberOffers | None) -> None:
         """Take the members' answers to the last request; None when none came."""
         if self._seller is not None:
             self._seller.take(offers)
+        elif self._sale is not None:
+            self._sale.take(offers)
         elif self._market is not None:
             self._market.take(offers)
 
@@ -154,14 +172,32 @@ class Aggregator:
         if self._seller is not None:
             order, self._order = self._order, None
             return order
-        if self._market is None or self._plans_kw is None:
+        if self._market is None:
             return None
+        if self._sale is not None:
+            order = self._sale.order()
+            self._agreed(self._sale.ordered.net_kw)
+            return order
         self.outcome = self._market.outcome
-        for place in self._negotiated:
-            self._plans_kw[place] = np.where(
-                np.isfinite(self._plans_kw[place]), self.outcome.net_kw, np.nan
-            )
+        self._agreed(self.outcome.net_kw)
         return self._market.order()
+
+    def sells_on(self) -> bool:
+        """Whether a buyer outside is still to be answered, once the local market is over."""
+        request, outcome = self._terms.external, self.outcome
+        if request is None or outcome is None or self._declaration is None or self._sale:
+            return False
+        self._sale = ExternalSale(
+            request,
+            self._membership(outcome.net_kw, self._declared_now(self._declaration)),
+            self._tariff,
+            self._horizon,
+            fee_eur_per_kwh=self._terms.market.fee_eur_per_kwh,
+            price_eur_per_kwh=outcome.price_eur_per_kwh,
+            seed=self._terms.seed,
+            substation=self._terms.substation,
+        )
+        return True
 
     def a_plan(self) -> APlan | None:
         """The sum of the members' plans; a home that sent none (NaN) is left out of it."""
@@ -229,29 +265,18 @@ class Aggregator:
         bill_eur = self._tariff.bill_eur(net_kw, self._horizon)
         levels = len(self._terms.levels)
         payment_eur = np.array(bill_eur)
-        dso_eur, service_eur, shortfall_eur, local_kwh = np.zeros((4, levels))
+        money_eur = np.zeros((len(MONEY), levels))
+        agreements = self._agreements()
+        traded_kw = None if validated is None else validated.exchanged_kw.get(self._community.name)
         for place, level in enumerate(self._terms.levels):
-            if level not in MARKET_LEVELS or self._plans_kw is None or self._alone_eur is None:
+            if level not in MARKET_LEVELS or agreements is None:
                 continue
-            paid = self._split(net_kw[place], self._alone_eur, level)
-            local_kwh[place] = paid.local_kwh
-            shares_eur, service, short = paid.payment_eur, paid.service_eur, paid.shortfall_eur
-            # A central plan that trades across communities moves bills among them: no DSO pays that.
-            across = level is Level.CENTRAL and validated is not None and validated.exchanged_kw
-            if level in LIMITED_LEVELS and self.outcome is not None and not across:
-                before = self._split(self.outcome.net_kw, self._alone_eur, Level.UC2)
-                lost_eur = self._lost_comfort_eur(level)
-                after = congestion_payments(before, paid.cost_eur, self._terms.split, lost_eur)
-                contracted_eur = self._beyond_loss_eur(level, after.dso_eur)
-                dso_eur[place] = after.dso_eur + contracted_eur
-                shares_eur, short = after.payment_eur, after.shortfall_eur
-                service = after.service_eur + contracted_eur
-            traded_eur = self._traded_eur(place, validated)
-            repaid_eur = min(traded_eur, short)
-            shares_eur = shares_eur - shared_gain_eur(traded_eur - repaid_eur, paid.gain_eur)
-            short -= repaid_eur
-            payment_eur[place] = shares_eur + self._tariff.standing_eur_per_day
-            service_eur[place], shortfall_eur[place] = service, short
+            paid = agreements.settle(
+                level, net_kw[place], None if traded_kw is None else traded_kw[place]
+            )
+            payment_eur[place] = paid.payment_eur + self._tariff.standing_eur_per_day
+            money_eur[:, place] = [getattr(paid, name) for name in MONEY]
+        sums = dict(zip(MONEY, money_eur, strict=True))
         if curtailed_kw is not None and curtailed_kw.any():
             lost_eur = curtailment_compensation_eur(
                 curtailed_kw * self._horizon.ptu_hours,
@@ -259,17 +284,73 @@ class Aggregator:
                 self._terms.curtailment_factor,
             )
             payment_eur -= lost_eur
-            dso_eur += lost_eur.sum(axis=1)
+            sums["dso_eur"] = sums["dso_eur"] + lost_eur.sum(axis=1)
         return Settlement(
             community=self._community.name,
             members=self._community.members,
             bill_eur=bill_eur,
             payment_eur=payment_eur,
-            dso_eur=dso_eur,
-            service_eur=service_eur,
-            shortfall_eur=shortfall_eur,
-            local_kwh=local_kwh,
+            **sums,
         )
+
+    def _agreements(self) -> Agreements | None:
+        """What there is to settle by; None where no plan was sent."""
+        if self._alone_eur is None or self._declaration is None:
+            return None
+        outcome, sale, seller = self.outcome, self._sale, self._seller
+        agreed = None
+        if outcome is not None:
+            agreed = OfferedPlan(outcome.net_kw, outcome.cost_eur, outcome.forgone_eur)
+        sold = sale is not None and sale.offer() is not None
+        return Agreements(
+            tariff=self._tariff,
+            horizon=self._horizon,
+            split=self._terms.split,
+            alone_eur=self._alone_eur,
+            forgone_eur=self._declaration.forgone_eur,
+            worth_eur=self._worth_eur,
+            agreed=agreed,
+            sold=sale.ordered if sale is not None and sold else None,
+            ordered=None if seller is None else seller.ordered,
+            request=self._terms.external if sold else None,
+            contracts=self._terms.contracts,
+            paid_eur=self._sold_eur,
+        )
+
+    def _alone(self, p_plans: PPlans) -> FloatArray | None:
+        """What each member would pay alone: by the plan it told, not by its word.
+
+        Where no level holds the plan that it would follow alone, its word is all there is.
+        """
+        if p_plans.alone_eur is None:
+            return None
+        for place, level in enumerate(self._terms.levels):
+            if level in (Level.UC1, Level.UC2, Level.UC3):
+                return self._tariff.cost_eur(p_plans.net_kw[place], self._horizon)
+        return p_plans.alone_eur
+
+    def _agreed(self, net_kw: FloatArray) -> None:
+        """Members' plans at the levels that begin with the local market's."""
+        if self._plans_kw is not None:
+            for place in self._negotiated:
+                sent = np.isfinite(self._plans_kw[place])
+                self._plans_kw[place] = np.where(sent, net_kw, np.nan)
+
+    def _declared_now(self, declaration: Declaration) -> Declaration:
+        """The declaration, with the comfort that the plans agreed on so far give up."""
+        if self._sale is not None:
+            return replace(declaration, forgone_eur=self._sale.ordered.forgone_eur)
+        if self.outcome is None:
+            return declaration
+        return replace(declaration, forgone_eur=self.outcome.forgone_eur)
+
+    def _local_terms(self) -> LocalTerms:
+        """Fewer rounds where a buyer outside is to be answered at the same gate."""
+        terms = self._terms.market
+        if self._terms.external is None:
+            return terms
+        rounds, questions = min(terms.rounds, 12), min(terms.questions, 24)
+        return replace(terms, rounds=rounds, questions=questions)
 
     @property
     def _negotiated(self) -> list[int]:
@@ -285,54 +366,6 @@ class Aggregator:
         """Worth of each member's day for the dual split."""
         worth = None if self.outcome is None else self.outcome.worth_eur
         return None if worth is None or not np.isfinite(worth).all() else worth
-
-    def _split_terms(self) -> SplitTerms:
-        """The split agreed on; without a proof there are no worths to share the gain by."""
-        split = self._terms.split
-        if split.rule is SplitRule.DUAL and self._worth_eur is None:
-            return SplitTerms(
-                SplitRule.MIDPRICE,
-                split.local_price_share,
-                split.service_share,
-                split.fee_eur_per_kwh,
-            )
-        return split
-
-    def _split(self, net_kw: FloatArray, alone_eur: FloatArray, level: Level) -> Payments:
-        return split_payments(
-            net_kw,
-            self._guaranteed_eur(alone_eur, level),
-            self._tariff,
-            self._horizon,
-            self._split_terms(),
-            self._worth_eur,
-        )
-
-    def _traded_eur(self, place: int, validated: DPrognosis | None) -> float:
-        """What trade with other communities saves this one. [EUR]"""
-        traded_kw = None if validated is None else validated.exchanged_kw.get(self._community.name)
-        if traded_kw is None:
-            return 0.0
-        return exchange_gain_eur(traded_kw[place], self._tariff, self._horizon, self._terms.split)
-
-    def _lost_comfort_eur(self, level: Level) -> FloatArray | None:
-        """Comfort that an order of the DSO has cost each member."""
-        if level is not Level.UC3 or self._seller is None:
-            return None
-        return np.asarray(self._seller.ordered.forgone_eur - self._seller.before.forgone_eur)
-
-    def _beyond_loss_eur(self, level: Level, loss_eur: float) -> float:
-        """What bilateral contracts bring beyond the members' loss: the aggregator's affair."""
-        contracts = self._terms.contracts
-        if not contracts or level is not Level.UC3:
-            return 0.0
-        return sum(each.fee_eur_per_day for each in contracts) + self._sold_eur - loss_eur
-
-    def _guaranteed_eur(self, alone_eur: FloatArray, level: Level) -> FloatArray:
-        """What each member pays at most: its bill alone, less comfort it has given up since."""
-        if self._declaration is None or self.outcome is None or level is Level.CENTRAL:
-            return alone_eur
-        return alone_eur - (self.outcome.forgone_eur - self._declaration.forgone_eur)
 
     def _membership(self, net_kw: FloatArray, declaration: Declaration) -> Membership:
         group = self._terms.group
@@ -351,16 +384,8 @@ class Aggregator:
             if self.outcome is None
             else self.outcome.price_eur_per_kwh
         )
-        if self.outcome is not None:
-            declaration = Declaration(
-                declaration.community,
-                declaration.flexible,
-                declaration.lower_kw,
-                declaration.upper_kw,
-                self.outcome.forgone_eur,
-            )
         return OfferMaker(
-            self._membership(plans_kw[place], declaration),
+            self._membership(plans_kw[place], self._declared_now(declaration)),
             self._tariff,
             self._horizon,
             fee_eur_per_kwh=self._terms.market.fee_eur_per_kwh,

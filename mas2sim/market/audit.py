@@ -180,12 +180,14 @@ def audit_baseline(
         What members say of their devices in the market.
     """
     true = registered.declaration
-    sent = np.isfinite(baseline_kw).all(axis=1)
+    sent = np.asarray(np.isfinite(baseline_kw).all(axis=1))
     plan_kw = np.where(sent[:, None], baseline_kw, registered.net_kw)
     bill_eur = tariff.cost_eur(plan_kw, horizon)
     cost_eur = bill_eur + told.forgone_eur
     # A home that does not join has a day, but no reach that a market could have asked for.
     flexible = np.array(true.flexible, dtype=bool)
+    # Nor does it tell what comfort its own plan gives up.
+    silent_eur = np.where(flexible, 0.0, registered.forgone_most_eur)
     tells_kw = np.maximum(true.lower_kw - told.lower_kw, told.upper_kw - true.upper_kw)
     plans_kw = np.maximum(true.lower_kw - plan_kw, plan_kw - true.upper_kw)
     beyond_kw = np.maximum(tells_kw, plans_kw).max(axis=1)
@@ -193,7 +195,7 @@ def audit_baseline(
     unregistered_kw = np.where(np.array(told.flexible, dtype=bool), claimed_kw, 0.0)
     amounts = {
         Doubt.REACH: (np.where(flexible, beyond_kw, unregistered_kw), terms.tolerance_kw),
-        Doubt.IMPOSSIBLE: (registered.bound_eur - cost_eur, terms.tolerance_eur),
+        Doubt.IMPOSSIBLE: (registered.bound_eur - cost_eur - silent_eur, terms.tolerance_eur),
         Doubt.IMPLAUSIBLE: (cost_eur - registered.least_eur, terms.tolerance_eur),
         Doubt.BILL: (np.abs(alone_eur - bill_eur), terms.tolerance_eur),
         Doubt.COMFORT: (told.forgone_eur - registered.forgone_most_eur, terms.tolerance_eur),
@@ -201,7 +203,7 @@ def audit_baseline(
     findings = tuple(
         Finding(int(member), doubt, float(amount[member]))
         for doubt, (amount, tolerance) in amounts.items()
-        for member in np.flatnonzero(sent & (amount > tolerance))
+        for member in np.flatnonzero(sent & np.greater(amount, tolerance))
     )
     believed = np.ones(len(baseline_kw), dtype=bool)
     believed[[finding.member for finding in findings]] = False
@@ -228,13 +230,16 @@ def understated_eur(
     forgone_eur: FloatArray,
     prices_eur_per_kwh: FloatArray,
     worth_eur: FloatArray,
+    registered: RegisteredDays,
     horizon: Horizon,
     terms: AuditTerms,
 ) -> FloatArray:
     """By how much each plan is cheaper than its member's devices can be, shape (member). [EUR]
 
-    0 where no price tells (rule 3). A set of days lies within ``p . n >= worth(p)`` for every price
-    p (Rockafellar, Convex Analysis, 1970, theorem 13.1), so who is honest is never refuted.
+    0 where no price tells (rule 3), and for members that have nothing registered for the market:
+    they keep the plan that was audited at the plan gate. All days of a set of devices satisfy
+    ``p . n >= worth(p)`` for every price p (Rockafellar, Convex Analysis, 1970, section 13), so
+    that who is honest is never refuted.
 
     Parameters
     ----------
@@ -246,7 +251,8 @@ def understated_eur(
     """
     told_eur = horizon.ptu_hours * prices_eur_per_kwh @ net_kw.T + forgone_eur
     most_eur = np.nan_to_num(worth_eur - told_eur).max(axis=0)
-    return np.where(most_eur > terms.tolerance_eur, most_eur, 0.0)
+    flexible = np.array(registered.declaration.flexible, dtype=bool)
+    return np.where(flexible & (most_eur > terms.tolerance_eur), most_eur, 0.0)
 
 
 def audit_ordered(
@@ -313,7 +319,7 @@ def settle_audited(
     own_bill_eur: FloatArray,
     dso_eur: float,
     believed: BoolArray,
-    understated: FloatArray,
+    taken_eur: FloatArray,
     charge_eur: FloatArray,
 ) -> AuditedPayments:
     """Settle a community of which not all is believed; nothing changes where all is.
@@ -327,12 +333,13 @@ def settle_audited(
         As settled by the aggregator, with the standing charge.
     own_bill_eur : array, shape (member)
         By tariff and meter alone, with the standing charge.
-    understated : array, shape (member)
-        What the plan before the DSO's request was too cheap by.
+    taken_eur : array, shape (member)
+        What each has cost the DSO by what it told: by how much its plan before the request was too
+        cheap, and the comfort that it says the order cost it. Counts of those not believed alone.
     """
-    apart_eur = np.maximum(payment_eur + understated, own_bill_eur)
+    apart_eur = np.maximum(payment_eur + taken_eur, own_bill_eur)
     audited_eur = np.where(believed, payment_eur, apart_eur) + charge_eur
-    back_eur = min(float(understated[~believed].sum()), dso_eur)
+    back_eur = min(float(taken_eur[~believed].sum()), dso_eur)
     return AuditedPayments(
         payment_eur=audited_eur,
         dso_eur=dso_eur - back_eur,

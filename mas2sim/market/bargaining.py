@@ -391,7 +391,9 @@ class Bargaining:
             points[0] if place == 0 else price_curve.total((points[0], points[place]))
             for place in self._point_of_group()
         ]
-        return tuple(joined)
+        # As many knots for all, so that whoever answers can hold them in one array.
+        knots = max(curve.change_kw.shape[1] for curve in joined)
+        return tuple(PriceCurve(*_padded(curve, knots)) for curve in joined)
 
     def _usable(self, request: MemberRequest, offers: MemberOffers | None) -> IntArray:
         """Places of the answers that can be used; the rest is put on record."""

@@ -43,10 +43,17 @@ class GridView(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExchangeTerms:
-    """Terms of trade between communities: one published tariff, and the network fee on it."""
+    """Terms of trade between communities: one published tariff, and the network fee on it.
+
+    Parameters
+    ----------
+    apart : frozenset of str
+        Who sends an A-plan and takes no part: participants that are in no community.
+    """
 
     tariff: Tariff
     fee_eur_per_kwh: float
+    apart: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,13 +182,20 @@ class Dso:
         terms = self._terms
         if terms.exchange is None:
             return {}
-        traded_kw = {name: np.zeros_like(plan_kw) for name, plan_kw in self._plans_kw.items()}
+        trading_kw = {
+            name: plan_kw
+            for name, plan_kw in self._plans_kw.items()
+            if name not in terms.exchange.apart
+        }
+        traded_kw = {name: np.zeros_like(plan_kw) for name, plan_kw in trading_kw.items()}
         for place, level in enumerate(terms.levels):
             if level in (Level.BASELINE, Level.UC1):
                 continue
-            plans_kw = {name: plan_kw[place] for name, plan_kw in self._plans_kw.items()}
+            plans_kw = {name: plan_kw[place] for name, plan_kw in trading_kw.items()}
             if outcome is not None and level is Level.UC3:
                 for name, number in outcome.order.accepted.items():
+                    if name not in plans_kw:
+                        continue
                     taken = next(o for o in outcome.offers[name] if o.number == number)
                     plans_kw[name] = plans_kw[name] + taken.change_kw[0]
             found = exchanged_kw(plans_kw, terms.exchange.tariff, terms.exchange.fee_eur_per_kwh)

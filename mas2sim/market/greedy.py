@@ -33,6 +33,12 @@ class GreedyMarket:
     """Leads the requests, offers and orders of one community, with the interface of `LocalMarket`.
 
     It has as many exchanges with members as a `LocalMarket` of the same terms.
+
+    Parameters
+    ----------
+    beyond_surplus : bool
+        Whether turns go on when no surplus is left. D6.1 knows no such request; what members then
+        still find is mostly to leave to others what they would have stored at a loss.
     """
 
     def __init__(
@@ -44,6 +50,7 @@ class GreedyMarket:
         *,
         seed: int,
         substation: int,
+        beyond_surplus: bool = False,
     ) -> None:
         self._community = membership.community
         self._rng = stream(seed, substation, membership.community, "greedy market")
@@ -52,6 +59,7 @@ class GreedyMarket:
         )
         self._import_eur = import_payments_eur(membership, tariff, horizon)
         self._exchanges = exchanges(terms)
+        self._beyond_surplus = beyond_surplus
         self._turn: list[IntArray] = []
         self._turns = 0
         self._moved = True
@@ -60,11 +68,12 @@ class GreedyMarket:
     def request(self) -> MemberRequest | None:
         """Return the next request to members; None when no surplus is left or nobody moves."""
         bargaining = self._bargaining
-        self._moved |= bool(bargaining.last_word())
+        self._moved |= bool(bargaining.moved_kw.any())
         if not self._turn and self._moved:
             self._begin_turn()
-        surplus = (bargaining.total_kw < -LEAST_SURPLUS_KW).any()
-        if self._finished or not (surplus and self._turn and self._exchanges):
+        surplus = bool((bargaining.total_kw < -LEAST_SURPLUS_KW).any())
+        asks = surplus or self._beyond_surplus
+        if self._finished or not (asks and self._turn and self._exchanges):
             self._finished = True
             return None
         self._exchanges -= 1

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from mas2sim.market.congestion_terms import CongestionTerms
 from mas2sim.market.contracts import BilateralContract
+from mas2sim.market.external import ExternalRequest
 from mas2sim.market.local_market import LocalTerms
+from mas2sim.market.protocols import Protocol
 from mas2sim.market.split import SplitTerms
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class MarketTerms:
     """Terms of the local markets, of the congestion market and of the centralised benchmark.
 
     Parameters
     ----------
+    protocol : Protocol
+        By what rules communities negotiate.
     local : LocalTerms
     split : SplitTerms
         How members share what their community saves; its network fee is that of `local`.
@@ -26,6 +32,8 @@ class MarketTerms:
         Whether feeders are congestion points too, and voltages beyond the band become their limits.
     voltage_margin_v : float
         Distance from the band that the DSO plans with.
+    external : mapping of str to ExternalRequest
+        What a buyer outside asks, by community.
     contracts : tuple of BilateralContract
         Power that the DSO has bought in advance.
     exchange : bool
@@ -38,12 +46,14 @@ class MarketTerms:
         Time after which it stops whatever its gap; a status says so then.
     """
 
+    protocol: Protocol = Protocol.PRICE_CURVE
     local: LocalTerms = field(default_factory=LocalTerms)
     split: SplitTerms = field(default_factory=SplitTerms)
     congestion: CongestionTerms = field(default_factory=CongestionTerms)
     loss_eur_per_kwh: float = 0.0
     watch_voltage: bool = False
     voltage_margin_v: float = 1.5
+    external: Mapping[str, ExternalRequest] = field(default_factory=lambda: MappingProxyType({}))
     contracts: tuple[BilateralContract, ...] = ()
     exchange: bool = False
     curtailment_factor: float = 1.0

@@ -5,16 +5,26 @@ diversification, devices, additional data. It is a room of its own because every
 before a case begins: nothing in it plans, trades or simulates.
 """
 
+from mas2sim.population.non_domestic import (
+    ChargingStation,
+    NonDomestic,
+    PvFarm,
+    build_non_domestic,
+)
 from mas2sim.population.population import Population, build_population
 from mas2sim.population.settings import OwnData, PopulationSettings, Site, SmartScenario
 from mas2sim.population.weather import representative_dates
 
 __all__ = [
+    "ChargingStation",
+    "NonDomestic",
     "OwnData",
     "Population",
     "PopulationSettings",
+    "PvFarm",
     "Site",
     "SmartScenario",
+    "build_non_domestic",
     "build_population",
     "representative_dates",
 ]

@@ -19,6 +19,8 @@ GROUP_NAMES = {
     "market": "Market and run",
 }
 DECIMALS = {"count": 0, "percent": 1, "pu": 4, "EUR": 2, "h": 2, "-": 3}
+FINE_DECIMALS = {"gap_percent": 3, "certified_gap_percent": 3}
+"""Of KPIs that are small when all is well."""
 UNIT_SIGNS = {"percent": "%", "count": "", "-": "", "pu": "p.u."}
 
 
@@ -56,11 +58,11 @@ def kpi_groups(result: Result) -> tuple[Group, ...]:
     return tuple(_group(GROUP_NAMES[name], kpis, result) for name, kpis in kpis_by_group().items())
 
 
-def number(value: float, unit: str) -> str:
-    """Write a number with as many decimals as its unit and size ask for; a dash for none."""
+def number(value: float, unit: str, kpi: str = "") -> str:
+    """Write a number with as many decimals as its KPI, unit and size ask for; a dash for none."""
     if not math.isfinite(value):
         return DASH
-    decimals = DECIMALS.get(unit, 1 if abs(value) >= 10 else 2)
+    decimals = FINE_DECIMALS.get(kpi, DECIMALS.get(unit, 1 if abs(value) >= 10 else 2))
     text = f"{value:,.{decimals}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
     if text.startswith("-"):
         # A value that rounds to nothing has no sign.
@@ -136,7 +138,7 @@ def _row(kpi: Kpi, result: Result) -> Row:
         shown = numbers.get(level, math.nan)
         cells.append(
             Cell(
-                text=number(shown, kpi.unit),
+                text=number(shown, kpi.unit, kpi.name),
                 change="" if level == "baseline" else change(shown, reference, kpi.unit),
                 best=level in best,
             )
@@ -155,6 +157,6 @@ def _best(kpi: Kpi, numbers: Mapping[str, float]) -> frozenset[str]:
     best = {
         level
         for level, value in taking_part.items()
-        if number(value, kpi.unit) == number(extreme, kpi.unit)
+        if number(value, kpi.unit, kpi.name) == number(extreme, kpi.unit, kpi.name)
     }
     return frozenset(best) if len(best) < len(taking_part) else frozenset()

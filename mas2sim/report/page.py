@@ -15,6 +15,13 @@ from mas2sim.report.grid_map import map_figure
 from mas2sim.report.home_day import chosen_home, home_figure
 from mas2sim.report.kpi_view import kpi_groups
 from mas2sim.report.load_figures import duration_figure, load_figure, managed_level, plans_figure
+from mas2sim.report.market_figures import (
+    offers_figure,
+    prognosis_figure,
+    regime_figure,
+    trade_figure,
+)
+from mas2sim.report.market_view import market_levels, market_section, offers, was_asked
 from mas2sim.report.unmet_wishes import unmet_wishes
 from mas2sim.report.wording import (
     case_facts,
@@ -66,6 +73,7 @@ def report_page(result: Result) -> str:
     )
     template = environment.from_string(room.joinpath(TEMPLATE_FILE).read_text(encoding="utf-8"))
     groups = kpi_groups(result)
+    drawn = figures(result)
     return template.render(
         style=room.joinpath(STYLE_FILE).read_text(encoding="utf-8"),
         plotly=get_plotlyjs(),
@@ -76,7 +84,9 @@ def report_page(result: Result) -> str:
         statuses=level_statuses(result),
         levels=[(LEVEL_NAME[level], LEVEL_COLOUR[level]) for level in result.kpi["level"]],
         groups=groups,
-        panels=_panels(result),
+        panels=_panels(result, drawn),
+        market=market_section(result, groups),
+        market_panels=_market_panels(drawn),
         wishes=unmet_wishes(result),
         assumptions=result.provenance.get("assumptions", []),
         provenance=_provenance_rows(result.provenance),
@@ -87,8 +97,8 @@ def report_page(result: Result) -> str:
 
 
 def figures(result: Result) -> Mapping[str, go.Figure]:
-    """All figures of the report by name."""
-    return {
+    """All figures of the report by name; those of markets where they were held."""
+    found = {
         "load": load_figure(result),
         "plans": plans_figure(result),
         "duration": duration_figure(result),
@@ -97,9 +107,16 @@ def figures(result: Result) -> Mapping[str, go.Figure]:
         "home": home_figure(result),
         "losses": loss_figure(result),
     }
+    if market_levels(result):
+        found |= {"regimes": regime_figure(result), "trade": trade_figure(result)}
+    if was_asked(result):
+        found["prognosis"] = prognosis_figure(result)
+    if offers(result):
+        found["offers"] = offers_figure(result)
+    return found
 
 
-def _panels(result: Result) -> list[Panel]:
+def _panels(result: Result, drawn: Mapping[str, go.Figure]) -> list[Panel]:
     managed = LEVEL_NAME[managed_level(result)]
     words = {
         "load": (
@@ -140,17 +157,47 @@ def _panels(result: Result) -> list[Panel]:
             "Only losses in lines and windings answer to load; those in the iron do not.",
         ),
     }
-    return [
-        Panel(
-            name=name,
-            title=words[name][0],
-            note=words[name][1],
-            height=int(figure.layout.height),
-            # plotly writes < and > as escapes, so no name in the data can end the element.
-            json=str(figure.to_json()),
-        )
-        for name, figure in figures(result).items()
-    ]
+    return [_panel(name, *said, drawn[name]) for name, said in words.items()]
+
+
+def _market_panels(drawn: Mapping[str, go.Figure]) -> list[Panel]:
+    words = {
+        "prognosis": (
+            "What the DSO asked for, and what it got",
+            (
+                "Red is beyond the limit of the transformer, and what the DSO asked the "
+                "aggregators to move. Green is the day with the offers that it took."
+            ),
+        ),
+        "offers": (
+            "Offers of the aggregators",
+            (
+                "Change of the community's plan, rebound included, and the price of all of it: "
+                "what the members lose by it. At most one offer of each community is taken; of the "
+                "others the latest that differ are shown."
+            ),
+        ),
+        "regimes": (
+            "Regimes",
+            (
+                "Green: within limits. Yellow: the market is to solve it, or has. Orange: the DSO "
+                "limits connections. Red: protection trips."
+            ),
+        ),
+        "trade": (
+            "Trade within the communities",
+            (
+                "What members feed in supplies other members first, at a price between export and "
+                "import; the rest leaves the community or comes from outside."
+            ),
+        ),
+    }
+    return [_panel(name, *said, drawn[name]) for name, said in words.items() if name in drawn]
+
+
+def _panel(name: str, title: str, note: str, figure: go.Figure) -> Panel:
+    # plotly writes < and > as escapes, so no name in the data can end the element.
+    return Panel(name, title, note, int(figure.layout.height), str(figure.to_json()))
 
 
 def _provenance_rows(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -42,13 +42,12 @@ class Headline:
 
 
 def case_title(result: Result) -> str:
-    """Name the case by its day and place."""
+    """Name the case by its day and place, or by the example that it is."""
     axes = result.cases.iloc[0].to_dict()
-    day = " ".join(
-        str(axes[name]).replace("_", " ") for name in ("weather", "season", "day") if name in axes
-    )
+    named = ("example",) if "example" in axes else ("weather", "season", "day")
+    day = " ".join(str(axes[name]).replace("_", " ") for name in named if name in axes)
     place = str(result.series.attrs.get("substation", "")).replace("_", " ")
-    return f"{day.capitalize()}, {place}" if day else place
+    return f"{day[:1].upper()}{day[1:]}, {place}" if day else place
 
 
 def case_facts(result: Result) -> list[tuple[str, str]]:

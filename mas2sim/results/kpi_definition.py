@@ -76,13 +76,42 @@ class CaseLevel:
 
     @property
     def total_kw(self) -> FloatArray:
-        """Sum of the connections, shape (ptu). [kW]"""
-        return np.asarray(self.net_kw.sum(axis=0))
+        """Sum of the connections, homes and others, shape (ptu). [kW]"""
+        return self._with_others(self.net_kw, "net_kw")
 
     @property
     def total_kvar(self) -> FloatArray:
         """Sum of the connections' reactive power, shape (ptu). [kvar]"""
-        return np.asarray(self.record.reactive_kvar[self.index].sum(axis=0))
+        return self._with_others(self.record.reactive_kvar[self.index], "reactive_kvar")
+
+    @property
+    def total_drawn_kw(self) -> FloatArray:
+        """Sum of the connections had none been limited, shape (ptu). [kW]"""
+        return self._with_others(self.drawn_kw, "net_kw", "curtailed_kw")
+
+    @property
+    def other_kw(self) -> FloatArray:
+        """Power of the participants that are no homes, shape (participant, ptu). [kW]"""
+        return self._of_others("net_kw")
+
+    @property
+    def other_drawn_kw(self) -> FloatArray:
+        """Their power had no connection been limited, shape (participant, ptu). [kW]"""
+        return np.asarray(self.other_kw + self._of_others("curtailed_kw"))
+
+    def _of_others(self, name: str) -> FloatArray:
+        """Recorded values of the other participants, shape (participant, ptu)."""
+        others = self.record.others
+        if others is None:
+            return np.zeros((0, self.record.horizon.ptus))
+        return np.asarray(getattr(others, name)[self.index])
+
+    def _with_others(self, by_home: FloatArray, *names: str) -> FloatArray:
+        """Sum over homes, and over other participants where there are some, shape (ptu)."""
+        total = np.asarray(by_home.sum(axis=0))
+        if self.record.others is None:
+            return total
+        return np.asarray(sum((self._of_others(name).sum(axis=0) for name in names), total))
 
     @property
     def device_kw(self) -> FloatArray:

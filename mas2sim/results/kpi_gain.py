@@ -10,12 +10,21 @@ import numpy as np
 
 from mas2sim.domain.typical_day import Level
 from mas2sim.results.kpi_definition import NAN, CaseLevel, Kpi, ratio
-from mas2sim.results.kpi_money import UNMANAGED_OR_ALONE, community_cost_eur, full_cost_eur
+from mas2sim.results.kpi_money import (
+    UNMANAGED_OR_ALONE,
+    community_cost_eur,
+    full_cost_eur,
+    whole_cost_eur,
+)
 from mas2sim.results.limits_kept import drawn_beyond_kwh
 from mas2sim.results.services import discomfort_eur
 
 WORSE_OFF_EUR = 1e-9
 """More than this is no rounding of sums of 96 products."""
+
+SAME_KWH = 1e-3
+"""Energy beyond the limits that differs by less is the same: a watt for an hour, as a watt counts
+as keeping a limit."""
 
 MARKETS = (Level.UC2, Level.UC3)
 """Levels at which members decide whether to take part."""
@@ -42,21 +51,22 @@ def import_payments_eur(case: CaseLevel) -> float:
 def _comparable_central(case: CaseLevel) -> CaseLevel | None:
     """Level central, where this level's day is no further beyond the limits."""
     central = at_level(case, Level.CENTRAL)
-    if central is None or drawn_beyond_kwh(case) > drawn_beyond_kwh(central):
+    if central is None:
         return None
-    return central
+    further_kwh = drawn_beyond_kwh(case) - drawn_beyond_kwh(central)
+    return central if further_kwh <= SAME_KWH else None
 
 
 def _gain_percent(case: CaseLevel, part: str) -> float:
     alone, central = case.against(Level.UC1), _comparable_central(case)
     if alone is None or central is None:
         return NAN
-    before = full_cost_eur(alone)
-    possible = before - full_cost_eur(central)
+    before = whole_cost_eur(alone)
+    possible = before - whole_cost_eur(central)
     if possible <= 0.0:
         return NAN
     netting = community_cost_eur(alone, netted=False) - community_cost_eur(alone, netted=True)
-    gain = before - full_cost_eur(case)
+    gain = before - whole_cost_eur(case)
     gains = {"all": gain, "netting": netting, "coordination": gain - netting}
     return 100.0 * ratio(gains[part], possible)
 
@@ -66,16 +76,17 @@ def _gap_percent(case: CaseLevel) -> float:
         return NAN
     if case.level is Level.UC1:
         bounds = [plan.bound_eur for plan in case.plans]
-        bound = float(np.sum(bounds)) if bounds else NAN
+        excess = full_cost_eur(case) - (float(np.sum(bounds)) if bounds else NAN)
     else:
         bound = NAN if _comparable_central(case) is None else _bound_eur(case, Level.CENTRAL)
-    return 100.0 * ratio(full_cost_eur(case) - bound, import_payments_eur(case))
+        excess = whole_cost_eur(case) - bound
+    return 100.0 * ratio(excess, import_payments_eur(case))
 
 
 def _certified_gap_percent(case: CaseLevel) -> float:
     if case.level in UNMANAGED_OR_ALONE or (case.level is Level.UC3 and _short(case)):
         return NAN
-    excess = full_cost_eur(case) - _bound_eur(case, case.level)
+    excess = whole_cost_eur(case) - _bound_eur(case, case.level)
     return 100.0 * ratio(excess, import_payments_eur(case))
 
 
@@ -130,7 +141,8 @@ GAINS = (
     _gain(
         "all",
         "Gain captured",
-        "(C_uc1 - C) / (C_uc1 - C_central); C = B + price of homes' peaks + worth of energy cut",
+        "(C_uc1 - C) / (C_uc1 - C_central); C = B + price of homes' peaks + worth of energy cut + "
+        "bills of other participants",
         "Share of the gain that an all-knowing optimisation finds which this level reaches.",
     ),
     _gain(

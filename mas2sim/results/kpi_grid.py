@@ -61,6 +61,7 @@ def _loss_percent(case: CaseLevel) -> float:
     if flow is None:
         return NAN
     entering_kw = np.maximum(flow.import_kw, 0.0).sum() + np.maximum(-case.net_kw, 0.0).sum()
+    entering_kw += np.maximum(-case.other_kw, 0.0).sum()
     return 100.0 * ratio(float(flow.loss_kw.sum()), float(entering_kw))
 
 
@@ -172,7 +173,7 @@ PEAKS = (
         "peak_import_kw",
         "kW",
         "Peak import",
-        "max over PTUs of max(0, sum over homes of n)",
+        "max over PTUs of max(0, sum over connections of n)",
         "Greatest draw of all connections together.",
         peak_import_kw,
         sign="positive: import",
@@ -182,7 +183,7 @@ PEAKS = (
         "peak_export_kw",
         "kW",
         "Peak export",
-        "max over PTUs of max(0, - sum over homes of n)",
+        "max over PTUs of max(0, - sum over connections of n)",
         "Greatest feed-in of all connections together.",
         peak_export_kw,
         sign="positive: export",
@@ -235,7 +236,7 @@ LOSSES = (
         "loss_percent",
         "percent",
         "Losses of the energy that enters",
-        "all losses / (sum of h max(P_HV, 0) + sum over homes of h max(-n, 0))",
+        "all losses / (sum of h max(P_HV, 0) + sum over connections of h max(-n, 0))",
         "All losses as a share of the energy that enters the low-voltage grid.",
         _loss_percent,
     ),

@@ -59,6 +59,21 @@ def full_cost_eur(case: CaseLevel) -> float:
     return level_cost_eur(case) + float(peaks.sum() + discomfort_eur(case).sum())
 
 
+def whole_cost_eur(case: CaseLevel) -> float:
+    """The same with what the other participants' meters cost them. [EUR]
+
+    Bounds of markets that sell to the DSO, and of central, hold for all of them together.
+    """
+    others = case.record.others
+    if others is None:
+        return full_cost_eur(case)
+    costs = (
+        float(each.tariff.cost_eur(drawn_kw, case.record.horizon))
+        for each, drawn_kw in zip(others.participants, case.other_drawn_kw, strict=True)
+    )
+    return full_cost_eur(case) + sum(costs)
+
+
 def _settled_eur(case: CaseLevel, by_community: FloatArray) -> float:
     """Sum over communities of an amount of the settlement; NaN where it was not recorded."""
     return float(by_community[case.index].sum()) if by_community.size else NAN
@@ -82,7 +97,11 @@ def _traded(amount: Callable[[CaseRecord], FloatArray]) -> Measure:
 
 
 def _dso_payment(case: CaseLevel) -> float:
-    return _settled_eur(case, case.record.dso_eur) if case.level in WITHIN_LIMITS else NAN
+    if case.level not in WITHIN_LIMITS:
+        return NAN
+    others = case.record.others
+    paid_eur = 0.0 if others is None else float(others.dso_eur[case.index].sum())
+    return _settled_eur(case, case.record.dso_eur) + paid_eur
 
 
 def _saving_eur(reference: CaseLevel, case: CaseLevel) -> float:
@@ -207,8 +226,9 @@ MONEY = (
         label="Paid by the DSO",
         group="money",
         formula=(
-            "sum over communities of the increase of the members' cost against their plan before "
-            "the request, of what contracts bring beyond it, and of compensation for curtailment"
+            "sum over communities and other participants of the increase of their cost against "
+            "the plan before the request, of what contracts bring beyond it, and of compensation "
+            "for curtailment"
         ),
         sign="positive: the DSO pays",
         boundary="substation",

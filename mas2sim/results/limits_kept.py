@@ -71,7 +71,7 @@ def congested(case: CaseLevel) -> BoolArray:
 
 def drawn_beyond_kwh(case: CaseLevel) -> float:
     """Energy that would be beyond the limits, had no connection been limited. [kWh]"""
-    beyond = over_limit_kw(case.drawn_kw.sum(axis=0), case.record.limits)
+    beyond = over_limit_kw(case.total_drawn_kw, case.record.limits)
     return float(beyond.sum() * case.hours)
 
 

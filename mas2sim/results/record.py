@@ -8,13 +8,14 @@ from types import MappingProxyType
 
 import numpy as np
 
-from mas2sim.domain.arrays import FloatArray
+from mas2sim.domain.arrays import FloatArray, freeze_fields
 from mas2sim.domain.community import Community
 from mas2sim.domain.device import FlexibleDevice
 from mas2sim.domain.grid_state import GridLayout, GridState
 from mas2sim.domain.home import Home
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.limits import GridLimits, Regime
+from mas2sim.domain.participant import Participant
 from mas2sim.domain.plan import HomePlan
 from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
@@ -46,6 +47,33 @@ class MarketRecord:
     events: tuple[str, ...] = ()
     outcome: str = ""
     insufficient_kwh: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OtherRecord:
+    """What the participants that are no homes metered and pay.
+
+    Parameters
+    ----------
+    participants : tuple of Participant
+    net_kw, reactive_kvar, curtailed_kw : array, shape (level, participant, ptu)
+        As for homes, at the meter of each.
+    bill_eur, payment_eur, dso_eur : array, shape (level, participant)
+        Bill by its own meter and tariff, what it pays in the end, and what the DSO pays it: the
+        second is the first less the third.
+    """
+
+    participants: tuple[Participant, ...]
+    net_kw: FloatArray
+    reactive_kvar: FloatArray
+    curtailed_kw: FloatArray
+    bill_eur: FloatArray
+    payment_eur: FloatArray
+    dso_eur: FloatArray
+
+    def __post_init__(self) -> None:
+        freeze_fields(self, "net_kw", "reactive_kvar", "curtailed_kw")
+        freeze_fields(self, "bill_eur", "payment_eur", "dso_eur")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +119,8 @@ class CaseRecord:
         What the DSO asked for, was offered and took; None where it wanted nothing.
     fee_eur_per_kwh : float
         Network fee on energy traded within a community.
+    others : OtherRecord or None
+        Participants that are no homes; None where there are none.
 
     Attributes
     ----------
@@ -131,6 +161,7 @@ class CaseRecord:
     markets: Mapping[Level, MarketRecord] = field(default_factory=lambda: MappingProxyType({}))
     congestion: CongestionOutcome | None = None
     fee_eur_per_kwh: float = 0.0
+    others: OtherRecord | None = None
     device_values: tuple[FlexibleDevice, ...] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -28,7 +28,7 @@ from mas2sim.domain.home import Home
 from mas2sim.domain.limits import Regime
 from mas2sim.results.congestion_series import congestion_variables, offer_coordinates
 from mas2sim.results.kpi_definition import CaseLevel
-from mas2sim.results.record import CaseRecord
+from mas2sim.results.record import CaseRecord, OtherRecord
 from mas2sim.results.series_variable import variable, words
 
 if TYPE_CHECKING:
@@ -76,11 +76,12 @@ def series_dataset(record: CaseRecord) -> xr.Dataset:
         Dimensions level, time, home, device, community, bus, phase, branch. Every variable carries
         ``units`` and ``long_name``. What a level lacks is NaN. Where the DSO wanted flexibility
         there are ``flex_requested_kw`` and its kin over time, and where it was offered some the
-        dimension offer; elsewhere neither is there.
+        dimension offer; elsewhere neither is there. Participants that are no homes bring
+        ``other_kw`` and its kin and the dimension participant.
     """
     import xarray as xr
 
-    bought = record.congestion
+    bought, others = record.congestion, record.others
     dataset = xr.Dataset(
         data_vars={
             **_home_variables(record),
@@ -88,10 +89,12 @@ def series_dataset(record: CaseRecord) -> xr.Dataset:
             **_market_variables(record),
             **_grid_variables(record),
             **_day_variables(record),
+            **({} if others is None else _other_variables(others)),
             **({} if bought is None else congestion_variables(bought, record.limits)),
         },
         coords={
             **_coordinates(record),
+            **({} if others is None else _other_coordinates(others)),
             **({} if bought is None else offer_coordinates(bought)),
         },
         attrs={
@@ -295,6 +298,35 @@ def _day_variables(record: CaseRecord) -> dict[str, Any]:
         ),
         "outdoor_c": variable(time, record.outdoor_c, "degC", "air temperature"),
         "clearness": variable(time, record.clearness, "1", "irradiance over the clear sky's"),
+    }
+
+
+def _other_variables(others: OtherRecord) -> dict[str, Any]:
+    """What the participants that are no homes metered and pay."""
+    power, money = ("level", "participant", "time"), ("level", "participant")
+    return {
+        "other_kw": variable(
+            power, others.net_kw, "kW", "power of participants that are no homes, import positive"
+        ),
+        "other_kvar": variable(power, others.reactive_kvar, "kvar", "their reactive power"),
+        "other_curtailed_kw": variable(
+            power, others.curtailed_kw, "kW", "what they had to give up; negative of feed-in"
+        ),
+        "other_bill_eur": variable(money, others.bill_eur, "EUR", "bill by own meter and tariff"),
+        "other_payment_eur": variable(
+            money, others.payment_eur, "EUR", "the bill less what the DSO pays"
+        ),
+    }
+
+
+def _other_coordinates(others: OtherRecord) -> dict[str, Any]:
+    return {
+        "participant": words([each.name for each in others.participants]),
+        "participant_bus": ("participant", words([each.bus for each in others.participants])),
+        "participant_tariff": (
+            "participant",
+            words([each.tariff.name for each in others.participants]),
+        ),
     }
 
 

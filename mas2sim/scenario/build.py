@@ -9,25 +9,31 @@ from math import inf
 from mas2sim.cosim import CaseSetup, congestion_register
 from mas2sim.domain.community import partition
 from mas2sim.domain.errors import ConfigurationError, Fault
+from mas2sim.domain.grid_state import TRANSFORMER, GridLayout
 from mas2sim.domain.home import Home
+from mas2sim.domain.participant import Participant
 from mas2sim.domain.randomness import stream
+from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
 from mas2sim.grid import (
+    Connection,
     FuseLike,
     Protection,
     StandardInverse,
     Substation,
     build_cardiff,
+    connect,
     power_flow,
 )
 from mas2sim.market import Timetable
-from mas2sim.market.contracts import check_contracts
+from mas2sim.market.contracts import bilateral_faults, membership_faults
 from mas2sim.population import (
     OwnData,
     Population,
     PopulationSettings,
     Site,
     SmartScenario,
+    build_non_domestic,
     build_population,
 )
 from mas2sim.scenario.case import Case
@@ -37,8 +43,11 @@ from mas2sim.scenario.configuration import (
     SmartGroup,
 )
 from mas2sim.scenario.market import market_terms
+from mas2sim.scenario.participants import behind_meters
 from mas2sim.scenario.tariff import tariff_of
 
+LOW_VOLTAGE_KV = 1.0
+"""Low voltage ends here (IEC 60038)."""
 SECONDS_PER_MINUTE = 60
 SECONDS_PER_HOUR = 3600
 
@@ -59,6 +68,8 @@ def build_setup(case: Case) -> tuple[CaseSetup, tuple[str, ...]]:
     """
     configuration = case.configuration
     substation, population = _grid_and_homes(case)
+    participants = _participants(case, substation)
+    connected = _connected(substation, participants)
     homes = len(population.homes)
     market = configuration.market
     communities = partition(
@@ -72,9 +83,9 @@ def build_setup(case: Case) -> tuple[CaseSetup, tuple[str, ...]]:
         date=population.date,
         levels=tuple(configuration.levels),
         horizon=case.horizon,
-        tariff=tariff_of(configuration.tariff, configuration.day.name, case.horizon),
+        tariff=_tariff(case, None),
         limits=substation.limits,
-        flow=power_flow(substation, unbalanced=configuration.power_flow == "unbalanced"),
+        flow=power_flow(connected, unbalanced=configuration.power_flow == "unbalanced"),
         homes=_willing(population.homes, configuration),
         communities=communities,
         outdoor_c=population.outdoor_c,
@@ -87,16 +98,79 @@ def build_setup(case: Case) -> tuple[CaseSetup, tuple[str, ...]]:
         ),
         market=market_terms(market, case.horizon),
         protection=_protection(configuration.grid.protection),
+        participants=participants,
     )
     if set(setup.levels) - {Level.BASELINE, Level.UC1}:
-        check_contracts(
-            communities,
-            [setup.tariff.name] * homes,
-            congestion_register(setup),
-            setup.market.contracts,
-            ptus=case.horizon.ptus,
-        )
+        _check_contracts(setup)
     return setup, (*population.assumptions, *_assumptions(case, substation))
+
+
+def _check_contracts(setup: CaseSetup) -> None:
+    """Refuse contracts that contradict themselves; other participants may have some too."""
+    tariffs = [setup.tariff.name] * len(setup.homes)
+    faults = [
+        *membership_faults(setup.communities, tariffs),
+        *bilateral_faults(
+            setup.market.contracts,
+            setup.parties,
+            congestion_register(setup),
+            ptus=setup.horizon.ptus,
+        ),
+    ]
+    if faults:
+        raise ConfigurationError(faults)
+
+
+def _place_faults(case: Case, layout: GridLayout) -> list[Fault]:
+    """What is wrong with the places and names of participants in this grid."""
+    groups = case.configuration.participants
+    buses = {bus.name for bus in layout.buses if bus.vn_kv <= LOW_VOLTAGE_KV}
+    faults = [
+        Fault(f"participants.{place}.bus", repr(group.bus), f"a low-voltage bus of {layout.name}")
+        for place, group in enumerate(groups)
+        if group.bus is not None and group.bus not in buses
+    ]
+    faults += [
+        Fault(f"participants.{place}.name", repr(group.name), "another name than the substation's")
+        for place, group in enumerate(groups)
+        if group.name == layout.name
+    ]
+    return faults
+
+
+def _participants(case: Case, substation: Substation) -> tuple[Participant, ...]:
+    """Participants that are no homes, at their places in the grid."""
+    groups, layout = case.configuration.participants, substation.layout
+    busbar = next((each.to_bus for each in layout.branches if each.kind == TRANSFORMER), "")
+    points = build_non_domestic(
+        behind_meters(groups),
+        _population_settings(case, len(layout.home_bus)),
+        day=case.day,
+        weather=case.configuration.weather.name,
+        seed=case.configuration.seed,
+        substation=case.configuration.substation,
+        horizon=case.horizon,
+    )
+    return tuple(
+        Participant(group.name, own, _tariff(case, group.tariff), group.bus or busbar)
+        for group, own in zip(groups, points, strict=True)
+    )
+
+
+def _connected(substation: Substation, participants: Sequence[Participant]) -> Substation:
+    """The substation with a three-phase connection for each point, after those of the homes."""
+    points = tuple(
+        Connection(point.name, each.bus) for each in participants for point in each.points
+    )
+    if not points:
+        return substation
+    return connect(substation.network, (*substation.homes, *points), substation.limits)
+
+
+def _tariff(case: Case, name: str | None) -> Tariff:
+    """Tariff of that name, or that of the homes."""
+    group = case.configuration.tariff if name is None else case.tariffs[name]
+    return tariff_of(group, case.configuration.day.name, case.horizon)
 
 
 def _protection(group: ProtectionConfiguration) -> Protection:
@@ -139,6 +213,8 @@ def _grid_and_homes(case: Case) -> tuple[Substation, Population]:
         population = _population(case, homes or HOMES_WITHOUT_GRID)
     except ConfigurationError as error:
         faults += [fault for fault in error.faults if homes or "homes" not in fault.found]
+    if homes:
+        faults += _place_faults(case, substation.layout)
     if faults:
         raise ConfigurationError(faults)
     return substation, population
@@ -163,8 +239,20 @@ def _substation(case: Case) -> Substation:
 
 def _population(case: Case, homes: int) -> Population:
     configuration = case.configuration
+    return build_population(
+        _population_settings(case, homes),
+        day=case.day,
+        weather=configuration.weather.name,
+        seed=configuration.seed,
+        substation=configuration.substation,
+        horizon=case.horizon,
+    )
+
+
+def _population_settings(case: Case, homes: int) -> PopulationSettings:
+    configuration = case.configuration
     population, site = configuration.population, configuration.grid.site
-    settings = PopulationSettings(
+    return PopulationSettings(
         homes=homes,
         site=Site(site.latitude_deg, site.longitude_deg, site.altitude_m, site.timezone),
         smart=_scenario(configuration.smart),
@@ -183,14 +271,6 @@ def _population(case: Case, homes: int) -> Population:
         export_cap_kw=_cap(population.export_cap_kw),
         ev_least_charge_kw=population.ev_least_charge_kw,
         most_cycles_per_day=population.most_cycles_per_day,
-    )
-    return build_population(
-        settings,
-        day=case.day,
-        weather=configuration.weather.name,
-        seed=configuration.seed,
-        substation=configuration.substation,
-        horizon=case.horizon,
     )
 
 
@@ -256,4 +336,5 @@ def _assumptions(case: Case, substation: Substation) -> tuple[str, ...]:
         "batteries begin and end with the energy they have when nobody manages them."
     )
     forecasts = "Forecasts are perfect: plans are made with the profiles that come to pass."
-    return transformer, supply, flow, prices, cyclic, forecasts
+    others = tuple(group.sentence for group in configuration.participants)
+    return transformer, supply, flow, prices, cyclic, forecasts, *others

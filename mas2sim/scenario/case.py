@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+from pydantic import ValidationError
 
 from mas2sim.domain.errors import ConfigurationError, Fault
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.typical_day import TypicalDay
 from mas2sim.scenario.compose import compose_tree, group_choice
-from mas2sim.scenario.configuration import CaseConfiguration, SmartGroup, validate
+from mas2sim.scenario.configuration import (
+    CaseConfiguration,
+    SmartGroup,
+    TariffGroup,
+    validate,
+)
 from mas2sim.scenario.folders import data_folder, scenario_folders
+from mas2sim.scenario.participants import named_tariffs, participant_faults
 
 AXES = ("substation", "communities", "seed", "levels", "power_flow", "ties")
 """Values that have a column of their own in the tables, and levels, which have rows."""
@@ -35,6 +44,8 @@ class Case:
         Values that differ from those of the choices named, e.g. ``"grid.tap_pos=1"``.
     grids, profiles : Path
         Folders of the data.
+    tariffs : mapping of str to TariffGroup
+        Tariffs that participants have beside that of the homes, by name of the choice.
     """
 
     configuration: CaseConfiguration
@@ -43,6 +54,7 @@ class Case:
     changes: str
     grids: Path
     profiles: Path
+    tariffs: Mapping[str, TariffGroup] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def day(self) -> TypicalDay:
@@ -79,8 +91,10 @@ class Case:
     @property
     def identity(self) -> dict[str, Any]:
         """What decides the result, apart from the code: configuration and content of files."""
+        named = {name: each.model_dump(mode="json") for name, each in self.tariffs.items()}
         return {
             "configuration": self.configuration.model_dump(mode="json", by_alias=True),
+            **({"tariffs": named} if named else {}),
             "ladder": [rung.model_dump(mode="json") for rung in self.ladder],
             "files": {
                 name: _digest(path)
@@ -112,6 +126,8 @@ def compose_case(overrides: Sequence[str] = (), *, data: Path | None = None) -> 
     faults += [fault for fault in found if fault.where not in {each.where for each in faults}]
     ladder, found = _ladder(scenarios, composed)
     faults += found
+    tariffs, found = _tariffs(scenarios, composed)
+    faults += found
     if faults or configuration is None:
         raise ConfigurationError(faults)
     return Case(
@@ -121,6 +137,7 @@ def compose_case(overrides: Sequence[str] = (), *, data: Path | None = None) -> 
         changes=_changes(composed, defaults),
         grids=data_folder("grids", data),
         profiles=data_folder("profiles", data),
+        tariffs=tariffs,
     )
 
 
@@ -152,6 +169,26 @@ def _ladder(
         else:
             rungs.append(SmartGroup.model_validate(content))
     return tuple(rungs), faults
+
+
+def _tariffs(
+    scenarios: Sequence[Path], composed: Mapping[str, Any]
+) -> tuple[dict[str, TariffGroup], list[Fault]]:
+    """Tariffs that participants name, as they stand in scenarios/, and what is wrong with both."""
+    contents = {name: group_choice(scenarios, "tariff", name) for name in named_tariffs(composed)}
+    faults = participant_faults(composed, contents)
+    tariffs = {}
+    for name, content in contents.items():
+        if content is None:
+            continue
+        try:
+            tariffs[name] = TariffGroup.model_validate(content)
+        except ValidationError as error:
+            faults += [
+                Fault(f"scenarios/tariff/{name}.yaml", str(each["loc"]), str(each["msg"]))
+                for each in error.errors()
+            ]
+    return tariffs, faults
 
 
 def _digest(path: Path) -> str:

@@ -6,24 +6,18 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    FilePath,
-    ValidationError,
-)
+from pydantic import AfterValidator, Field, FilePath, ValidationError
 
 from mas2sim.domain.errors import ConfigurationError, Fault
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.plan import TieRule
 from mas2sim.domain.typical_day import DayType, Level, Season, Weather
 from mas2sim.grid import ProtectedLimit
-from mas2sim.market import Direction, SplitRule
+from mas2sim.market import Direction, Protocol, SplitRule
+from mas2sim.scenario.participants import KEY, KINDS, ParticipantGroup
+from mas2sim.scenario.strict import Clock, Strict
 
 Percent = Annotated[float, Field(ge=0, le=100)]
-Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 AVAILABLE_LEVELS = tuple(Level)
 OWNED = (
     "pv_percent",
@@ -33,6 +27,8 @@ OWNED = (
     "smart_appliances_percent",
 )
 """Technologies whose owners count as adopters of any."""
+KIND_PLACE = 2
+"""Where the kind of a participant stands in the place of a finding."""
 
 
 def _zone(name: str) -> str:
@@ -57,31 +53,25 @@ def _available_once_each(levels: list[Level]) -> list[Level]:
     return sorted(levels, key=list(Level).index)
 
 
-class _Strict(BaseModel):
-    """Nothing unknown, nothing converted in silence, nothing changed afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class SeasonGroup(_Strict):
+class SeasonGroup(Strict):
     """Period of the year."""
 
     name: Season
 
 
-class DayGroup(_Strict):
+class DayGroup(Strict):
     """Kind of day of the week."""
 
     name: DayType
 
 
-class WeatherGroup(_Strict):
+class WeatherGroup(Strict):
     """Kind of sky."""
 
     name: Weather
 
 
-class SmartGroup(_Strict):
+class SmartGroup(Strict):
     """Share of homes that own each technology. [%]
 
     `any_percent` is the share with any of the first five; `v2h_percent` is a share of the EVs.
@@ -102,14 +92,14 @@ class SmartGroup(_Strict):
     v2h_percent: Percent = 0.0
 
 
-class FlexibilityGroup(_Strict):
+class FlexibilityGroup(Strict):
     """Share of the owned flexible devices that is offered. [%]"""
 
     name: str
     offered_percent: Percent
 
 
-class SiteConfiguration(_Strict):
+class SiteConfiguration(Strict):
     """Where the grid is."""
 
     latitude_deg: float = Field(ge=-90, le=90)
@@ -118,7 +108,7 @@ class SiteConfiguration(_Strict):
     timezone: Annotated[str, AfterValidator(_zone)]
 
 
-class ProtectionConfiguration(_Strict):
+class ProtectionConfiguration(Strict):
     """What trips, and along which curve."""
 
     limit: ProtectedLimit
@@ -128,7 +118,7 @@ class ProtectionConfiguration(_Strict):
     time_multiplier: float = Field(gt=0)
 
 
-class GridGroup(_Strict):
+class GridGroup(Strict):
     """The grid and its limits."""
 
     name: Literal["cardiff"]
@@ -142,7 +132,7 @@ class GridGroup(_Strict):
     site: SiteConfiguration
 
 
-class TariffBand(_Strict):
+class TariffBand(Strict):
     """A price within a part of some days."""
 
     days: list[DayType] = Field(min_length=1)
@@ -151,7 +141,7 @@ class TariffBand(_Strict):
     price_per_kwh: float
 
 
-class TariffGroup(_Strict):
+class TariffGroup(Strict):
     """Prices in a currency of their own."""
 
     name: str
@@ -164,7 +154,7 @@ class TariffGroup(_Strict):
     bands: list[TariffBand]
 
 
-class ContractConfiguration(_Strict):
+class ContractConfiguration(Strict):
     """Power that the DSO has bought in advance from one aggregator."""
 
     community: str
@@ -178,13 +168,25 @@ class ContractConfiguration(_Strict):
     activations_per_day: int = Field(default=1, ge=1, strict=True)
 
 
-class MarketGroup(_Strict):
+class ExternalConfiguration(Strict):
+    """What a buyer outside asks of one community, in some hours."""
+
+    buyer: str
+    community: str
+    change_kw: float
+    from_: Clock = Field(alias="from")
+    to: Clock
+    price_eur_per_kwh: float = Field(ge=0)
+
+
+class MarketGroup(Strict):
     """Gates of the market on the day before delivery, and how it is held."""
 
     name: Literal["spot"]
     plan_hour: int = Field(ge=0, le=20, strict=True)
     gate_minutes: int = Field(ge=1, le=60, strict=True)
     willing_percent: Percent
+    protocol: Protocol
     network_fee_eur_per_kwh: float = Field(ge=0)
     gap_percent: float = Field(ge=0)
     split: SplitRule
@@ -198,10 +200,11 @@ class MarketGroup(_Strict):
     curtailment_factor: float = Field(ge=0)
     central_gap_percent: float = Field(gt=0)
     central_limit_s: float | None = Field(gt=0)
+    external: list[ExternalConfiguration]
     contracts: list[ContractConfiguration]
 
 
-class PopulationGroup(_Strict):
+class PopulationGroup(Strict):
     """Homes before any smart technology, and files of one's own."""
 
     name: str
@@ -218,7 +221,7 @@ class PopulationGroup(_Strict):
     allocation: FilePath | None
 
 
-class CaseConfiguration(_Strict):
+class CaseConfiguration(Strict):
     """Everything that can be set for one case; the keys are those of scenarios/."""
 
     season: SeasonGroup
@@ -237,6 +240,7 @@ class CaseConfiguration(_Strict):
     power_flow: Literal["unbalanced", "balanced"]
     ties: TieRule
     ptu_minutes: Annotated[int, Field(strict=True), AfterValidator(_divides_an_hour)]
+    participants: list[ParticipantGroup] = Field(default_factory=list)
 
 
 def validate(
@@ -295,9 +299,17 @@ def _is_number(value: Any) -> bool:
 
 def _fault(details: Any, defaults: Mapping[str, Any]) -> Fault:
     """One of pydantic's findings in this project's words."""
-    where = ".".join(str(part) for part in details["loc"])
+    place = details["loc"]
+    if details["type"].startswith("union_tag"):
+        tag = details["ctx"].get("tag")
+        where = ".".join([*map(str, place), "kind"])
+        return Fault(where, "nothing" if tag is None else repr(tag), ", ".join(KINDS))
+    if place[0] == KEY and len(place) > KIND_PLACE:
+        # The kind, which pydantic names here, is no key of the user's.
+        place = (*place[:KIND_PLACE], *place[KIND_PLACE + 1 :])
+    where = ".".join(str(part) for part in place)
     found = "nothing" if details["type"] == "missing" else repr(details["input"])
-    default = _default(details["loc"], defaults)
+    default = _default(place, defaults)
     remedy = "" if default is None else f"{where}={default}"
     return Fault(where, found, _allowed(details), remedy)
 
@@ -319,7 +331,10 @@ def _allowed(details: Any) -> str:
         "too_short": "one at least",
         "path_type": "a CSV or Parquet file that exists",
         "path_not_file": "a CSV or Parquet file that exists",
-        "string_pattern_mismatch": "HH:MM for a time, three capitals for a currency",
+        "string_pattern_mismatch": (
+            "HH:MM for a time, three capitals for a currency, small letters, digits and _ for a "
+            "name"
+        ),
         "greater_than": f"more than {limits.get('gt')}",
         "greater_than_equal": f"at least {limits.get('ge')}",
         "less_than": f"less than {limits.get('lt')}",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from math import inf
 
+import numpy as np
+
 from mas2sim.domain.horizon import MINUTES_PER_HOUR, Horizon
 from mas2sim.market import (
     BilateralContract,
     CongestionTerms,
+    ExternalRequest,
     LocalTerms,
     MarketTerms,
     SplitTerms,
@@ -19,6 +22,7 @@ def market_terms(group: MarketGroup, horizon: Horizon) -> MarketTerms:
     """Return the terms of all markets of a case."""
     fee = group.network_fee_eur_per_kwh
     return MarketTerms(
+        protocol=group.protocol,
         local=LocalTerms(fee_eur_per_kwh=fee, gap_percent=group.gap_percent),
         split=SplitTerms(
             rule=group.split,
@@ -30,6 +34,18 @@ def market_terms(group: MarketGroup, horizon: Horizon) -> MarketTerms:
         loss_eur_per_kwh=group.loss_eur_per_kwh,
         watch_voltage=group.watch_voltage,
         voltage_margin_v=group.voltage_margin_v,
+        external={
+            each.community: ExternalRequest(
+                each.buyer,
+                np.where(
+                    horizon.mask(_ptu(each.from_, horizon), _ptu(each.to, horizon)),
+                    each.change_kw,
+                    0.0,
+                ),
+                each.price_eur_per_kwh,
+            )
+            for each in group.external
+        },
         contracts=tuple(
             BilateralContract(
                 community=each.community,

@@ -113,7 +113,10 @@ class LyingMembers:
     def __init__(self, inner: Negotiator, member: int, lie: MemberLie) -> None:
         self._inner, self._member, self._lie = inner, member, lie
         self._first_kw = inner.net_kw[member]
-        self._reach_kw = (np.full_like(self._first_kw, -np.inf), np.full_like(self._first_kw, np.inf))
+        self._reach_kw = (
+            np.full_like(self._first_kw, -np.inf),
+            np.full_like(self._first_kw, np.inf),
+        )
 
     def tell(self, honest: PPlans, tariff: Tariff, horizon: Horizon) -> PPlans:
         """P-plans as told."""
@@ -222,13 +225,13 @@ def member_lies(
     lies += [MemberLie("comfort given up [EUR]", eur, comfort_eur=eur) for eur in (0.05, 0.2)]
     for kw in (1.0, 2.0):
         load_kw = added_load_kw(kw, congested, horizon)
-        lies.append(MemberLie("load added to the baseline [kW]", kw, load_kw))
+        lies.append(MemberLie("load added on paper [kW]", kw, load_kw))
     for kw in (0.5, 2.0):
         shift_kw = paper_shift_kw(kw, congested, tariff, horizon)
         if shift_kw.any():
             lies += [
-                MemberLie("load shifted in the baseline [kW]", kw, shift_kw),
-                MemberLie("load shifted in answers only [kW]", kw, shift_kw, from_plan=False),
+                MemberLie("load shifted on paper [kW]", kw, shift_kw),
+                MemberLie("shifted in answers only [kW]", kw, shift_kw, from_plan=False),
             ]
     return tuple(lies)
 
@@ -236,12 +239,12 @@ def member_lies(
 def aggregator_lies(congested: Sequence[int], horizon: Horizon) -> tuple[AggregatorLie, ...]:
     """The family of lies that aggregators are tried with."""
     priced = [
-        AggregatorLie("price above the loss [factor]", factor, price_factor=factor)
+        AggregatorLie("price over loss [factor]", factor, price_factor=factor)
         for factor in (1.1, 1.5, 2.0, 3.0)
     ]
     phantoms = [
         AggregatorLie(
-            "reduction of nothing at 0.10 EUR/kWh [kW]",
+            "nothing at 0.10 EUR/kWh [kW]",
             kw,
             phantom_kw=added_load_kw(kw, congested, horizon),
             phantom_eur_per_kwh=0.10,

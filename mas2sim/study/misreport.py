@@ -8,36 +8,26 @@ lies: what lies can earn at least, not at most.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from mas2sim.cosim import CaseSetup
-from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.randomness import stream
 from mas2sim.domain.typical_day import Level
 from mas2sim.market.audit import AuditTerms
 from mas2sim.scenario import compose_case
 from mas2sim.scenario.build import build_setup
-from mas2sim.study.lies import AggregatorLie, MemberLie, aggregator_lies, member_lies
-from mas2sim.study.market_day import (
-    LEVELS,
-    LIMIT_SHARE,
-    DayOutcome,
-    Liar,
-    MarketDay,
-    hold_day,
-    prepare_day,
-)
+from mas2sim.study.held_day import LIMIT_SHARE, DayOutcome, Liar, hold_day, prepare_day
+from mas2sim.study.lies import AggregatorLie, aggregator_lies, member_lies
+from mas2sim.study.market_day import LEVELS, MarketDay, Progress
 
 ACTORS = 8
 """Members that are tried as liars in each case, half of them with flexible devices."""
 ZERO_EUR = 1e-9
 """Differences of sums of payments below this are rounding."""
-
-Progress = Callable[[str, int, int], None]
 
 
 def misreport_study(
@@ -114,7 +104,7 @@ def misreports(
     honest = hold_day(day)
     congested = np.flatnonzero(honest.before_kw > day.limit_kw).tolist()
     liars = list(_liars(day, congested, actors))
-    rows = []
+    rows: list[dict[str, object]] = []
     for done, liar in enumerate(liars, start=1):
         free, audited = hold_day(day, liar), hold_day(day, liar, checked)
         rows += _rows(day, liar, honest, free, audited)
@@ -135,7 +125,7 @@ def best_lies(frame: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (lie, level), tried in frame.groupby(["lie", "level"], sort=False):
-        best = tried.loc[tried["gain_eur"].idxmax()]
+        best = tried.iloc[int(tried["gain_eur"].argmax())]
         gains = tried["gain_eur_audited"] > AuditTerms().tolerance_eur
         rows.append(
             {
@@ -200,9 +190,7 @@ def _rows(
             "size": liar.lie.size,
             "actor": liar.community if home is None else home.name,
             "flexible": bool(
-                told.declaration is not None
-                and member
-                and told.declaration.flexible[liar.position]
+                told.declaration is not None and member and told.declaration.flexible[liar.position]
             ),
             "level": level.value,
         }

@@ -11,5 +11,6 @@ def test_benchmarks_are_listed() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks"], cwd=ROOT, check=True, capture_output=True, text=True
     )
-    for name in ("power_flow", "mosaik_overhead"):
+    for name in ("power_flow", "mosaik_overhead", "market_quality", "market_speed"):
         assert name in done.stdout
+    assert "_market_runs" not in done.stdout

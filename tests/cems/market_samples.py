@@ -24,6 +24,8 @@ from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.plan import HomePlan
 from tests.market.curve_oracle import curve_cost, reading
 
+from .component_oracle import random_components
+
 TANGENT_KW = 0.02
 """Distance of the tangents."""
 
@@ -61,6 +63,19 @@ def bare(
     """Components whose own prices nobody reads."""
     nothing = np.zeros(len(base_kw))
     return HomeComponents(base_kw, choices, storages, nothing, nothing, **caps)
+
+
+def any_member(rng: np.random.Generator) -> MarketMember | None:
+    """A home of several devices somewhere within what they can do."""
+    parts = random_components(rng, Horizon(60))
+    powers = [any_day(rng, storage) for storage in parts.storages]
+    if any(power is None for power in powers):
+        return None
+    starts = [int(rng.choice(choice.starts)) for choice in parts.choices]
+    load = None
+    if rng.random() < 0.5:
+        load = InterruptibleLoad(rng.uniform(0.5, 2.0, 24), 2, 2, float(rng.uniform(0.0, 0.3)))
+    return member_of(parts, load, [power for power in powers if power is not None], starts)
 
 
 def in_market(members: Sequence[MarketMember]) -> tuple[MarketHomes, Days]:
@@ -202,7 +217,3 @@ def _least(
     if done.x is None:
         return None
     return float(done.fun), np.asarray(done.x[:ptus] - done.x[ptus : 2 * ptus])
-
-
-def horizon_of(ptus: int) -> Horizon:
-    return Horizon(24 * 60 // ptus)

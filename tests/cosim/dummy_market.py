@@ -119,6 +119,9 @@ class CountingAggregator:
     def order(self) -> MemberOrder | None:
         return MemberOrder(self.name, Level.UC2, self.number) if self.number else None
 
+    def sells_on(self) -> bool:
+        return False
+
     def a_plan(self) -> APlan | None:
         return APlan(self.name, np.full((1, DAY.ptus), float(self.answers)), 5)
 
@@ -142,7 +145,7 @@ class CountingAggregator:
         self, net_kw: FloatArray, curtailed_kw: FloatArray | None, validated: DPrognosis | None
     ) -> Settlement:
         nothing = NOTHING[0, :1]
-        return Settlement(self.name, (0,), NOTHING[:, :1], NOTHING[:, :1], *[nothing] * 4)
+        return Settlement(self.name, (0,), NOTHING[:, :1], NOTHING[:, :1], *[nothing] * 5)
 
 
 @dataclass

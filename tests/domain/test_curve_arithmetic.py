@@ -63,9 +63,7 @@ def test_a_jump_by_hand() -> None:
 
 @compiles_first
 @given(row=rows(), one_kw=powers_kw, other_kw=powers_kw)
-def test_a_change_costs_the_integral_of_its_curve(
-    row: Row, one_kw: float, other_kw: float
-) -> None:
+def test_a_change_costs_the_integral_of_its_curve(row: Row, one_kw: float, other_kw: float) -> None:
     low_kw, high_kw = sorted((one_kw, other_kw))
     assert cost_between(low_kw, high_kw, *row) == pytest.approx(
         integral(row, low_kw, high_kw), abs=EUR

@@ -20,10 +20,14 @@ from .household_samples import HOURS, SEED, SUBSTATION, Households, bill_eur, ho
 ANY_KW = np.inf
 
 
-def neighbours(seed: int, count: int = 2, homes: int = 4) -> tuple[Households, ...]:
+def neighbours(
+    seed: int, count: int = 2, homes: int = 4, *, sunny: bool = False
+) -> tuple[Households, ...]:
     """Communities of one street."""
     return tuple(
-        replace(households(100 * (1 + place) + seed, homes), name=f"community_{place + 1}")
+        replace(
+            households(100 * (1 + place) + seed, homes, sunny=sunny), name=f"community_{place + 1}"
+        )
         for place in range(count)
     )
 
@@ -63,9 +67,7 @@ class Street:
     def __post_init__(self) -> None:
         for community in self.communities:
             negotiator = community.negotiator()
-            self.local[community.name] = hold_local_market(
-                community.market(negotiator), negotiator
-            )
+            self.local[community.name] = hold_local_market(community.market(negotiator), negotiator)
             self.negotiators[community.name] = negotiator
 
     @property

@@ -14,7 +14,8 @@ import numpy as np
 from mas2sim.cems import Negotiator, home_program, market_member, nearest_feasible, plan_home
 from mas2sim.cems.market_homes import MarketMember
 from mas2sim.domain.arrays import FloatArray
-from mas2sim.domain.flexibility import MemberOffers, MemberOrder, MemberRequest
+from mas2sim.domain.device import PvPlant
+from mas2sim.domain.flexibility import Acceptance, MemberOffers, MemberOrder, MemberRequest
 from mas2sim.domain.home import Home, ReferenceDay
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.tariff import Tariff
@@ -26,7 +27,7 @@ from mas2sim.market.central import (
     solve_central,
 )
 from mas2sim.market.local_market import LocalMarket, LocalTerms
-from tests.cems.home_samples import dynamic, random_home
+from tests.cems.home_samples import dynamic, random_home, reference_of
 
 HOURS = Horizon(60)
 SEED, SUBSTATION = 3, 1
@@ -84,13 +85,23 @@ class Households:
 
 
 @cache
-def households(seed: int, count: int = 5, fee_above: float = 0.0) -> Households:
-    """A community of homes of any make; the first has sun to spare, so that there is a market."""
+def households(seed: int, count: int = 5, *, sunny: bool = False) -> Households:
+    """A community of homes of any make; with `sunny`, on a day with more sun than they need."""
     rng = np.random.default_rng([seed, 11])
     drawn = [random_home(rng, HOURS) for _ in range(count)]
-    drawn = [(replace(home, name=f"home_{place}"), day) for place, (home, day) in enumerate(drawn)]
+    if sunny:
+        drawn = [_in_the_sun(home) for home, _ in drawn]
     homes, references = zip(*drawn, strict=True)
-    return Households("community_1", homes, references, dynamic(HOURS, rng))
+    named = tuple(replace(home, name=f"home_{place}") for place, home in enumerate(homes))
+    return Households("community_1", named, references, dynamic(HOURS, rng))
+
+
+def _in_the_sun(home: Home) -> tuple[Home, ReferenceDay]:
+    """The home with 4 kWp of its own, and no caps that so much sun could break."""
+    sun = np.clip(np.sin((HOURS.start_hours - 6) / 12 * np.pi), 0, None)
+    free = {"import_cap_kw": np.inf, "export_cap_kw": np.inf}
+    sunny = replace(home, pv=PvPlant(4.0, 35.0, 180.0, -3.5 * sun), **free)
+    return sunny, reference_of(sunny, HOURS)
 
 
 def central_problem(
@@ -120,8 +131,9 @@ def central_problem(
 
 
 @cache
-def central(seed: int, fee_eur_per_kwh: float = 0.0) -> CentralSolution:
-    return solve_central(central_problem([households(seed)], fee_eur_per_kwh), relative_gap=0.0)
+def central(seed: int, fee_eur_per_kwh: float = 0.0, *, sunny: bool = False) -> CentralSolution:
+    problem = central_problem([households(seed, sunny=sunny)], fee_eur_per_kwh)
+    return solve_central(problem, relative_gap=0.0)
 
 
 Change = Callable[[MemberRequest, MemberOffers], MemberOffers | None]
@@ -130,14 +142,22 @@ Change = Callable[[MemberRequest, MemberOffers], MemberOffers | None]
 class Listening:
     """Members whose messages are written down, and perhaps changed on their way."""
 
-    def __init__(self, members: Negotiator, change: Change | None = None) -> None:
+    def __init__(
+        self,
+        members: Negotiator,
+        change: Change | None = None,
+        arrives: Callable[[MemberRequest], bool] = lambda _: True,
+    ) -> None:
         self.negotiator = members
         self._change = change
+        self._arrives = arrives
         self.exchanges: list[tuple[MemberRequest, MemberOffers | None]] = []
         self.ordered: MemberOrder | None = None
 
     def answer(self, request: MemberRequest) -> MemberOffers | None:
-        offers: MemberOffers | None = self.negotiator.answer(request)
+        offers: MemberOffers | None = None
+        if self._arrives(request):
+            offers = self.negotiator.answer(request)
         if offers is not None and self._change is not None:
             offers = self._change(request, offers)
         self.exchanges.append((request, offers))
@@ -192,7 +212,7 @@ def audited(
     bound_eur, waiting, worths, last = -np.inf, None, {}, None
     flexible = set(np.flatnonzero(community.negotiator().declare().flexible).tolist())
     for request, offers in exchanges:
-        _take(now, waiting, set(request.accepted))
+        _take(now, waiting, request.accepted)
         if request.keep >= 0:
             kept[request.keep] = now.copy()
         prices = request.prices_eur_per_kwh[0]
@@ -205,9 +225,8 @@ def audited(
         for place, member in enumerate(offers.members):
             worths[member] = offers.worth_eur[place]
         if set(worths) == flexible:
-            _take(now, None, set())
             bound_eur = max(bound_eur, _bound(community, worths, prices, request.fee_eur_per_kwh))
-    _take(now, waiting, set(order.accepted))
+    _take(now, waiting, order.accepted)
     if order.keep >= 0:
         kept[order.keep] = now.copy()
     ended = kept[order.plans]
@@ -215,11 +234,11 @@ def audited(
     return Audit(ended.net_kw, float(cost), float(bound_eur))
 
 
-def _take(now: Standing, offers: MemberOffers | None, accepted: set[int]) -> None:
-    if offers is None:
+def _take(now: Standing, offers: MemberOffers | None, accepted: Acceptance) -> None:
+    if offers is None or accepted.number != offers.number:
         return
     for place, member in enumerate(offers.members):
-        if member in accepted:
+        if member in accepted.members:
             now.net_kw[member] = offers.net_kw[place]
             now.forgone_eur[member] = offers.forgone_eur[place]
 

@@ -58,9 +58,7 @@ def test_a_shared_curve_tells_each_the_price_of_all_together(row: Row, sharers: 
 
 @compiles_first
 @given(row=rows(), change_kw=quarters)
-def test_a_mirrored_curve_costs_what_the_opposite_change_costs(
-    row: Row, change_kw: float
-) -> None:
+def test_a_mirrored_curve_costs_what_the_opposite_change_costs(row: Row, change_kw: float) -> None:
     curve = mirrored(as_curve(row))
     assert integral(row_of(curve), 0.0, change_kw) == pytest.approx(
         integral(row, 0.0, -change_kw), abs=EUR

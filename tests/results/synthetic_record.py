@@ -7,6 +7,7 @@ closed: what the transformer draws is what the homes draw plus all losses.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -290,7 +291,9 @@ def synthetic_record(
     *,
     power_flow: bool = True,
     import_limit_kw: float = 12.0,
+    markets: bool = False,
 ) -> CaseRecord:
+    """Record the toy case; with `markets`, what they came to and how they settled too."""
     levels = tuple(levels)
     people, grid, prices = homes(), layout(), tariff()
     communities = (Community("community_1", (0, 2, 4)), Community("community_2", (1, 3, 5)))
@@ -339,28 +342,12 @@ def synthetic_record(
         )
         for row, level in enumerate(levels)
     }
-    local_kwh = np.zeros((len(levels), len(communities)))
-    for row, level in enumerate(levels):
-        if level not in (Level.BASELINE, Level.UC1):
-            for column, community in enumerate(communities):
-                members = net[row, list(community.members)]
-                sides = [np.maximum(sign * members, 0.0).sum(axis=0) for sign in (1, -1)]
-                local_kwh[row, column] = np.minimum(*sides).sum() / PER_HOUR
-    markets = {
-        Level.UC2: MarketRecord(bound_eur=2.5, rounds=7, messages=40, events=("late", "NaN")),
-        Level.UC3: MarketRecord(bound_eur=2.6, rounds=9, messages=90, insufficient_kwh=0.0),
-        Level.CENTRAL: MarketRecord(
-            bound_eur=sum(plan.bound_eur for plan in plans.get(Level.CENTRAL, ())),
-            outcome="optimal",
-        ),
-    }
-    nothing_eur = np.zeros((len(levels), len(communities)))
     total = net.sum(axis=1)
     regimes = tuple(
         tuple(Regime.YELLOW if value > import_limit_kw else Regime.GREEN for value in day)
         for day in total
     )
-    return CaseRecord(
+    record = CaseRecord(
         axes=AXES,
         date="2023-06-21",
         levels=levels,
@@ -388,12 +375,36 @@ def synthetic_record(
         outdoor_c=15.0 + 6.0 * np.cos((HOUR - 15) / 24 * 2 * np.pi),
         clearness=np.ones(HORIZON.ptus),
         messages=24,
-        curtailed_kw=np.zeros_like(net),
+    )
+    return with_markets(record) if markets else record
+
+
+def with_markets(record: CaseRecord) -> CaseRecord:
+    """The record with figures of its markets, and a settlement in which no money is left over."""
+    local_kwh = np.zeros((len(record.levels), len(record.communities)))
+    for row, level in enumerate(record.levels):
+        if level not in (Level.BASELINE, Level.UC1):
+            for column, community in enumerate(record.communities):
+                members = record.net_kw[row, list(community.members)]
+                sides = [np.maximum(sign * members, 0.0).sum(axis=0) for sign in (1, -1)]
+                local_kwh[row, column] = np.minimum(*sides).sum() / PER_HOUR
+    ends = {
+        Level.UC2: MarketRecord(bound_eur=2.5, rounds=7, messages=40, events=("late", "NaN")),
+        Level.UC3: MarketRecord(bound_eur=2.6, rounds=9, messages=90, insufficient_kwh=0.0),
+        Level.CENTRAL: MarketRecord(
+            bound_eur=sum(plan.bound_eur for plan in record.plans.get(Level.CENTRAL, ())),
+            outcome="optimal",
+        ),
+    }
+    nothing_eur = np.zeros_like(local_kwh)
+    return dataclasses.replace(
+        record,
+        curtailed_kw=np.zeros_like(record.net_kw),
         dso_eur=nothing_eur,
         service_eur=nothing_eur,
         shortfall_eur=nothing_eur,
         local_kwh=local_kwh,
-        markets={level: market for level, market in markets.items() if level in levels},
+        markets={level: end for level, end in ends.items() if level in record.levels},
     )
 
 

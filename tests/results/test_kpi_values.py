@@ -35,7 +35,7 @@ H = 0.25
 
 @pytest.fixture(scope="module")
 def record(toy: ModuleType) -> CaseRecord:
-    made: CaseRecord = toy.synthetic_record(tuple(Level))
+    made: CaseRecord = toy.synthetic_record(tuple(Level), markets=True)
     return made
 
 

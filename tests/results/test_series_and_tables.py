@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from mas2sim.domain.flexibility import FlexOrder
 from mas2sim.domain.typical_day import Level
 from mas2sim.results import (
     assets_table,
@@ -113,7 +114,7 @@ def test_the_series_survive_the_file(toy: ModuleType, tmp_path: Path) -> None:
 
 
 WRITE_TWICE = """
-import importlib.util, sys
+import dataclasses, importlib.util, sys
 from pathlib import Path
 spec = importlib.util.spec_from_file_location("synthetic_record", sys.argv[1])
 toy = importlib.util.module_from_spec(spec)
@@ -121,6 +122,7 @@ spec.loader.exec_module(toy)
 from mas2sim.results import kpi_table, series_dataset
 from mas2sim.results.series import write_series
 record = toy.synthetic_record()
+record = dataclasses.replace(record, congestion=toy.purchase(record))
 write_series(series_dataset(record), Path(sys.argv[2]))
 kpi_table(record).to_parquet(sys.argv[3], index=False)
 """
@@ -137,6 +139,65 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
         )
     for ending in ("nc", "parquet"):
         assert (tmp_path / f"1.{ending}").read_bytes() == (tmp_path / f"2.{ending}").read_bytes()
+
+
+def test_offers_stand_beside_what_was_asked_for(toy: ModuleType, tmp_path: Path) -> None:
+    record = toy.synthetic_record()
+    write_series(
+        series_dataset(dataclasses.replace(record, congestion=toy.purchase(record))),
+        tmp_path / "series.nc",
+    )
+    with xr.open_dataset(tmp_path / "series.nc", engine="h5netcdf") as data:
+        assert data["offer"].to_numpy().tolist() == [
+            "community_1/0",
+            "community_1/1",
+            "community_2/0",
+        ]
+        assert data["offer_community"].to_numpy().tolist()[1:] == ["community_1", "community_2"]
+        assert data["offer_number"].to_numpy().tolist() == [0, 1, 0]
+        assert data["offer_price_eur"].to_numpy().tolist() == [0.75, 0.25, 0.125]
+        assert data["offer_accepted"].to_numpy().tolist() == [0, 1, 1]
+        np.testing.assert_array_equal(data["offer_paid_eur"], [np.nan, 0.25, 0.125])
+        # At the transformer, although each offer tells of a feeder too.
+        offered = data["offer_change_kw"].transpose("offer", "time").to_numpy()
+        assert offered[:, 72].tolist() == [-3.0, -2.0, -1.0]
+        assert offered[:, 12].tolist() == [5.0, 3.0, 2.0]
+        assert data["flex_requested_kw"].to_numpy()[71:75].tolist() == [0.0, -3.0, -2.0, 0.0]
+        before, after = data["prognosis_before_kw"], data["prognosis_after_kw"]
+        assert before.to_numpy()[72:74].tolist() == [15.0, 14.0]
+        assert after.to_numpy()[[12, 72, 73]].tolist() == [10.0, 12.0, 12.0]
+        taken = data["offer_change_kw"].where(data["offer_accepted"] == 1, 0.0).sum("offer")
+        np.testing.assert_allclose(after - before, taken)
+        np.testing.assert_allclose(before + data["flex_available_upper_kw"], 12.0)
+        np.testing.assert_allclose(before + data["flex_available_lower_kw"], -30.0)
+        for name, variable in data.data_vars.items():
+            assert variable.attrs["units"], name
+
+
+def test_without_a_purchase_there_are_no_offers(toy: ModuleType, tmp_path: Path) -> None:
+    record = toy.synthetic_record()
+    data = series_dataset(record)
+    assert "offer" not in data.dims
+    assert "flex_requested_kw" not in data
+    silent = dataclasses.replace(toy.purchase(record), offers={}, order=FlexOrder({}, {}, {}))
+    data = series_dataset(dataclasses.replace(record, congestion=silent))
+    assert "offer" not in data.dims
+    write_series(data, tmp_path / "series.nc")
+    with xr.open_dataset(tmp_path / "series.nc", engine="h5netcdf") as back:
+        assert back["flex_requested_kw"].to_numpy()[72] == -3.0
+
+
+def test_what_homes_gave_up_is_in_their_table(toy: ModuleType) -> None:
+    record = toy.synthetic_record()
+    taken = np.zeros_like(record.net_kw)
+    taken[2, 3, 70:72], taken[2, 1, 50] = 0.5, -0.25
+    limited = dataclasses.replace(record, curtailed_kw=taken, net_kw=record.net_kw - taken)
+    homes = homes_table(limited).set_index(["level", "home"])["curtailed_kwh"]
+    assert homes["uc2", "h4"] == pytest.approx(0.25)
+    assert homes["uc2", "h2"] == pytest.approx(0.0625)
+    assert homes.sum() == pytest.approx(kpi_table(limited)["curtailed_kwh"].sum())
+    given_up = series_dataset(limited)["curtailed_kw"].sel(level="uc2").to_numpy()
+    assert given_up[[50, 70]].tolist() == [-0.25, 0.5]
 
 
 def test_homes_add_up_to_the_case(toy: ModuleType) -> None:

@@ -100,8 +100,8 @@ def test_a_cycle_not_run_shows(record: CaseRecord) -> None:
     assert row["unserved_cycles_count"] == 1
     assert row["unserved_kwh"] == pytest.approx(0.8 + 0.4)
     assert row["discomfort"] == pytest.approx(1.2 / 33.6)
-    # The meter of the home still holds what the cycle took before.
-    assert row["curtailed_kwh"] == pytest.approx(0.8)
+    # Nobody limited the connection: that is recorded, not guessed from what is missing.
+    assert row["curtailed_kwh"] == 0.0
 
 
 @pytest.mark.parametrize(
