@@ -39,7 +39,8 @@ REPETITIONS = 3
 GAP_PERCENT = 0.1
 """Where market and program stop to be compared."""
 TIME_LIMIT_S = 150.0
-"""The one program is not waited for any longer; the ratio is then a lower bound."""
+"""The one program is not waited for any longer; the ratio is then a lower bound. The solver counts
+by the wall clock, so that on a busy machine it gets less done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ from mas2sim.market.congestion_terms import (
 from mas2sim.market.contracts import BilateralContract
 from mas2sim.market.exchange import exchanged_kw
 
+AT_LIMIT_KW = 1e-3
+"""A plan that meets a limit exactly is within a watt of it."""
 NOTHING_TO_BUY = FlexOrder({}, {}, {})
 
 
@@ -242,7 +244,9 @@ class Dso:
         net_kw : array, shape (level, ptu)
         """
         limits = self._terms.limits
-        beyond = (net_kw > limits.upper_kw[0]) | (net_kw < limits.lower_kw[0])
+        beyond = (net_kw > limits.upper_kw[0] + AT_LIMIT_KW) | (
+            net_kw < limits.lower_kw[0] - AT_LIMIT_KW
+        )
         return tuple(
             tuple(Regime.YELLOW if flag else Regime.GREEN for flag in level) for level in beyond
         )

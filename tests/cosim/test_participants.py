@@ -154,6 +154,14 @@ def test_it_takes_no_part_in_local_trade(together: CaseRecord) -> None:
     np.testing.assert_allclose(others.payment_eur[UC2], others.bill_eur[UC1], atol=ROUNDING)
 
 
+def test_no_market_is_held_behind_one_meter() -> None:
+    """P-plan and confirmation of each point, A-plan and finding of each participant, no more."""
+    levels = (Level.UC1, Level.UC2)
+    without, made = (run_world(setup(*others, levels=levels)).record for others in
+                     ((), (depot(), farm())))  # fmt: skip
+    assert made.messages - without.messages == 2 * (VEHICLES + 1) + 2 * 2
+
+
 def test_it_takes_no_part_in_trade_between_communities() -> None:
     levels = (Level.UC1, Level.UC2, Level.UC3)
     trading = MarketTerms(exchange=True)

@@ -243,6 +243,19 @@ def _take(now: Standing, offers: MemberOffers | None, accepted: Acceptance) -> N
             now.forgone_eur[member] = offers.forgone_eur[place]
 
 
+def costs_on_the_way(
+    community: Households, exchanges: Sequence[tuple[MemberRequest, MemberOffers | None]]
+) -> list[float]:
+    """Cost of what stood when each request was made, by messages alone."""
+    now = Standing(community.plans_kw.copy(), community.forgone_eur.copy())
+    waiting, costs = None, []
+    for request, offers in exchanges:
+        _take(now, waiting, request.accepted)
+        waiting = offers
+        costs.append(bill_eur(now.net_kw, community.tariff, 0.0) + float(now.forgone_eur.sum()))
+    return costs
+
+
 def _bound(
     community: Households, worths: dict[int, float], prices: FloatArray, fee: FloatArray
 ) -> float:

@@ -35,7 +35,7 @@ from mas2sim.market.split import SplitTerms, split_payments
 
 from .community_samples import Drawn
 from .community_samples import communities as drawn_communities
-from .curve_oracle import curve_cost
+from .curve_oracle import curve_cost, reading
 from .household_samples import (
     HOURS,
     Change,
@@ -140,6 +140,18 @@ def test_a_battery_sells_what_is_wanted_as_far_as_it_can(
     assert offer.change_kw.sum() == pytest.approx(
         delivered_kwh * (1 / WAY**2 - 1 if direction < 0 else 1 - WAY**2), abs=KW
     )
+
+
+def test_what_is_sold_is_not_asked_for_again() -> None:
+    """The buyer's price is told from 2 kW below the plan on, and once they are sold from there."""
+    members = battery_home(5.0)
+    sold(ExternalRequest("retailer", wanted_kw(-2.0), 0.1), members, FLAT, FLAT.import_eur_per_kwh)
+    (first, _), (second, _) = members.exchanges[:2]
+    for asked, jump_kw in ((first, -2.0), (second, 0.0)):
+        curve = asked.curves[0]
+        row = curve.change_kw[WANTED[0]], curve.price_eur_per_kwh[WANTED[0]]
+        around = reading(row, np.array([jump_kw - 0.01, jump_kw + 0.01]))
+        assert around == pytest.approx([IMPORT_EUR, IMPORT_EUR + 0.1])
 
 
 @pytest.mark.parametrize(
@@ -254,6 +266,19 @@ def test_nothing_that_happens_to_messages_parts_members_and_aggregator(
     np.testing.assert_array_equal(members.negotiator.net_kw, sale.ordered.net_kw)
     if offer is not None:
         assert offer.revenue_eur > offer.price_eur
+
+
+@pytest.mark.parametrize("heard", range(1, BLOCKS + 2))
+def test_members_end_where_they_are_believed_though_the_last_requests_are_lost(
+    heard: int,
+) -> None:
+    """What they should keep was told in a request that none has read: the order says it again."""
+    request = ExternalRequest("retailer", wanted_kw(-2.0), 1.0)
+    for seed in SEEDS:
+        _, _, sale, members = traded(
+            households(seed), request, arrives=lambda asked: asked.number < heard
+        )
+        np.testing.assert_array_equal(members.negotiator.net_kw, sale.ordered.net_kw)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

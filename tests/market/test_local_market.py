@@ -26,6 +26,7 @@ from .household_samples import (
     audited,
     bill_eur,
     central,
+    costs_on_the_way,
     households,
 )
 
@@ -276,6 +277,29 @@ def test_it_ends_once_the_gap_is_good_enough() -> None:
     strict, _ = held(community, LocalTerms(gap_percent=0.0))
     assert content.rounds == 1
     assert strict.rounds > content.rounds
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_it_orders_the_best_plan_that_it_has_met(seed: int) -> None:
+    """With one block in a round, every request finds the plan of a finished round."""
+    community = households(seed)
+    outcome, members = held(community, LocalTerms(blocks=1, gap_percent=0.0))
+    assert outcome.cost_eur <= min(costs_on_the_way(community, members.exchanges)) + EUR
+
+
+@pytest.mark.parametrize("fee", FEES)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_prices_of_a_proof_lie_where_nobody_gains_by_trading_without_end(
+    seed: int, fee: float
+) -> None:
+    """Between the export price and the import price less the fee: beyond, worths bound nothing."""
+    community = households(seed)
+    _, members = held(community, LocalTerms(fee_eur_per_kwh=fee, gap_percent=0.0))
+    tariff = community.tariff
+    for request, _ in members.exchanges:
+        price, fees = request.prices_eur_per_kwh[0], request.fee_eur_per_kwh
+        assert (price >= tariff.export_eur_per_kwh - EUR).all()
+        assert (price + fees <= tariff.import_eur_per_kwh + EUR).all()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
