@@ -56,7 +56,7 @@ class Agreements:
     tariff, horizon
     split : SplitTerms
     alone_eur : array, shape (member)
-        What each member would pay alone.
+        What each member would pay alone; no number for one that sent no plan.
     forgone_eur : array, shape (member)
         Comfort that its plan alone gives up.
     worth_eur : array, shape (member), optional
@@ -96,6 +96,8 @@ class Agreements:
         traded_kw : array, shape (ptu), optional
             What the community bought from others, negative is sold.
         """
+        if not np.isfinite(self.alone_eur).all():
+            return self._with_absent(net_kw).settle(level, net_kw, traded_kw)
         metered = self._split(net_kw, self.agreed if level is not Level.CENTRAL else None)
         paid = metered
         dso_eur = external_eur = 0.0
@@ -129,6 +131,24 @@ class Agreements:
             service_eur=paid.service_eur,
             shortfall_eur=paid.shortfall_eur - repaid_eur,
             local_kwh=metered.local_kwh,
+        )
+
+    def _with_absent(self, net_kw: FloatArray) -> Agreements:
+        """The same, with members that sent no plan counted by their meters throughout."""
+        alone_eur = self.tariff.cost_eur(net_kw, self.horizon)
+        absent = ~np.isfinite(self.alone_eur)
+
+        def filled(plan: OfferedPlan | None) -> OfferedPlan | None:
+            if plan is None:
+                return None
+            return replace(plan, net_kw=np.where(absent[:, None], net_kw, plan.net_kw))
+
+        return replace(
+            self,
+            alone_eur=np.where(absent, alone_eur, self.alone_eur),
+            agreed=filled(self.agreed),
+            sold=filled(self.sold),
+            ordered=filled(self.ordered),
         )
 
     def _split(self, net_kw: FloatArray, plan: OfferedPlan | None) -> Payments:

@@ -300,3 +300,19 @@ def test_gates_follow_each_other_and_end_before_delivery() -> None:
     gates = [table.plan_s, table.validate_s, table.confirm_s, table.operate_s, table.settle_s]
     assert gates == sorted(gates)
     assert table.confirm_s < table.operate_s == 24 * 3600
+
+
+def test_a_member_without_a_plan_is_settled_by_its_meter_and_stops_nobody() -> None:
+    """Its plan is no number: it is in no sum, and pays what its own meter says or less."""
+    agent = aggregator(*BOTH)
+    plans_kw = np.array([[np.full(24, 1.0), np.full(24, np.nan)]] * 2)
+    declaration = Declaration(
+        NAME, (False, False), np.full((2, 24), -9.0), np.full((2, 24), 9.0), np.zeros(2)
+    )
+    agent.plan(PPlans(NAME, (3, 5), plans_kw, np.array([4.8, np.nan]), declaration))
+    assert agent.next_request() is None
+    agent.order()
+    settlement = agent.settle(np.array([[np.full(24, 1.0), np.full(24, -0.5)]] * 2))
+    assert settlement.bill_eur[1] == pytest.approx([4.9, -0.5])
+    assert np.isfinite(settlement.payment_eur).all()
+    assert (settlement.payment_eur[1] <= settlement.bill_eur[1] + 1e-9).all()

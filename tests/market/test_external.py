@@ -117,23 +117,27 @@ def sold(
     return offer, sale
 
 
+@pytest.mark.parametrize("paid", [2.0, 50.0])
 @pytest.mark.parametrize("battery_kw", [5.0, 1.5])
 @pytest.mark.parametrize(
     ("direction", "loss_eur"), [(-1.0, REDUCTION_LOSS_EUR), (1.0, INCREASE_LOSS_EUR)]
 )
 def test_a_battery_sells_what_is_wanted_as_far_as_it_can(
-    direction: float, loss_eur: float, battery_kw: float
+    direction: float, loss_eur: float, battery_kw: float, paid: float
 ) -> None:
-    """By hand: two hours of 2 kW, or of what the battery can, at what the way through it costs."""
+    """By hand: two hours of 2 kW, or of what the battery can, at what the way through it costs.
+
+    A buyer who pays more than energy costs does not make the battery burn any.
+    """
     members = battery_home(battery_kw)
-    request = ExternalRequest("retailer", wanted_kw(2.0 * direction), 2.0 * loss_eur)
+    request = ExternalRequest("retailer", wanted_kw(2.0 * direction), paid * loss_eur)
     offer, _ = sold(request, members, FLAT, FLAT.import_eur_per_kwh)
     assert offer is not None
     delivered_kwh = 2.0 * min(2.0, battery_kw)
     change_kw = wanted_kw(delivered_kwh / 2.0 * direction)
     assert offer.change_kw[WANTED] == pytest.approx(change_kw[WANTED], abs=KW)
     assert offer.delivered_kwh == pytest.approx(delivered_kwh, abs=KW)
-    assert offer.revenue_eur == pytest.approx(2.0 * loss_eur * delivered_kwh, abs=KW)
+    assert offer.revenue_eur == pytest.approx(paid * loss_eur * delivered_kwh, abs=KW)
     assert offer.price_eur == pytest.approx(loss_eur * delivered_kwh, abs=KW)
     assert members.negotiator.net_kw[0] - LOAD_KW == pytest.approx(offer.change_kw, abs=KW)
     # The rebound comes at any other hour.
