@@ -32,7 +32,7 @@ from mas2sim.market.contracts import BilateralContract, under_contracts
 
 STEEPNESS = 0.3
 """Rise of a limit's price over one width, as a share of the spread between import and export."""
-FIRM_SHARE = 0.3
+FIRM_SHARE = 0.15
 """Share of the rounds in which limits are walls."""
 FAR_KW = 1e9
 """Room that stands for no limit."""

@@ -31,14 +31,15 @@ EUR = 1e-9
 
 
 class OneShifter:
-    """Two members by hand: one feeds in 3 kW at noon, one may move 2 kW from the evening there."""
+    """Two members: one feeds in 3 kW at noon and draws 1 kW at night, one may move its 2 kW."""
 
     tariff = Tariff("flat", np.full(24, 0.20), np.full(24, 0.05))
     plans_kw = np.zeros((2, 24))
-    plans_kw[0, 12], plans_kw[1, 18] = -3.0, 2.0
+    plans_kw[0, 3], plans_kw[0, 12], plans_kw[1, 18] = 1.0, -3.0, 2.0
 
-    def __init__(self, hour: int = 12) -> None:
-        self.hour = hour
+    def __init__(self, *hours: int) -> None:
+        """Hours it moves to, one after the other, and then stays at the last."""
+        self.hours = hours or (12,)
         self.curves: list[PriceCurve] = []
         self.told: list[Acceptance] = []
 
@@ -54,7 +55,7 @@ class OneShifter:
         self.curves += request.curves
         self.told.append(request.accepted)
         net_kw = np.zeros((1, 24))
-        net_kw[0, self.hour] = 2.0
+        net_kw[0, self.hours[min(request.number, len(self.hours) - 1)]] = 2.0
         nothing = np.zeros(1)
         return MemberOffers(
             "c", request.number, (1,), net_kw, nothing, nothing, nothing, np.zeros((1, 24))
@@ -78,9 +79,9 @@ def test_the_surplus_is_sold_at_the_middle_price_and_its_rest_asked_for() -> Non
     assert members.told[1] == Acceptance(0, (1,))
     # Asked again it stays where it is: nobody moved, and the talk is over.
     assert len(members.curves) == 2
-    assert outcome.cost_eur == pytest.approx(-0.05, abs=EUR)
+    assert outcome.cost_eur == pytest.approx(0.15, abs=EUR)
     netted = held_netting(members).cost_eur
-    assert netted == pytest.approx(0.20 * 2 - 0.05 * 3, abs=EUR)
+    assert netted == pytest.approx(0.20 * 3 - 0.05 * 3, abs=EUR)
     assert netted - outcome.cost_eur == pytest.approx(0.30, abs=EUR)
 
 
@@ -117,7 +118,7 @@ def test_an_answer_that_saves_nothing_is_taken_by_admm_alone(
     protocol: Protocol, told: list[Acceptance]
 ) -> None:
     """Moved to another hour of import, the 2 kWh cost what they cost before."""
-    members = OneShifter(hour=3)
+    members = OneShifter(3)
     market = local_market(
         protocol, members.membership, members.tariff, Horizon(60), LocalTerms(),
         seed=1, substation=1,
@@ -127,6 +128,19 @@ def test_an_answer_that_saves_nothing_is_taken_by_admm_alone(
     assert outcome.cost_eur == pytest.approx(netted_eur, abs=EUR)
     assert outcome.net_kw[1, 18] == 2.0
     assert members.told[1:2] == told
+
+
+def test_admm_orders_the_best_plan_it_met() -> None:
+    """Its first answer suits all, every other one is dear: taken, but not ordered."""
+    members = OneShifter(12, 3)
+    market = AdmmMarket(
+        members.membership, members.tariff, Horizon(60), LocalTerms(), seed=1, substation=1
+    )
+    outcome = hold_local_market(market, members)
+    assert len(members.told) > 2
+    assert outcome.cost_eur == pytest.approx(0.15, abs=EUR)
+    assert outcome.net_kw[1, 12] == 2.0
+    assert market.order().plans == 1
 
 
 def test_admm_starts_with_a_proximal_step_of_the_bill() -> None:
