@@ -145,15 +145,15 @@ class Negotiator:
             self._days,
         )  # fmt: skip
 
-    def _settle_last(self, accepted: Acceptance, keep: int) -> None:
+    def _settle_last(self, accepted: Acceptance, keep: tuple[int, ...]) -> None:
         """Members whose last offer was not taken go back; then keep what is worth keeping."""
         taken = set(accepted.members) if accepted.number == self._answered else set()
         back = np.array([place for place, m in enumerate(self._asked) if m not in taken], np.int64)
         if len(back):
             self._restore(self._asked[back], back)
         self._asked = self._asked[:0]
-        if keep >= 0:
-            self._kept[keep] = _copy(self._days)
+        for label in keep:
+            self._kept[label] = _copy(self._days)
 
     def _part(self, members: IntArray) -> Days:
         """What the devices of some members do, in the order of the members."""

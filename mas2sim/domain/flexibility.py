@@ -103,8 +103,9 @@ class MemberRequest:
     accepted : Acceptance
         Offers taken of the last request that was answered. Who was asked last and is not in it goes
         back to where it stood; so does everybody whose answers did not arrive.
-    keep : int
-        Label under which all members keep the plans as they now stand; negative for none.
+    keep : tuple of int
+        Labels under which all members keep the plans as they now stand: those that no answer has
+        confirmed yet.
     """
 
     community: str
@@ -116,7 +117,7 @@ class MemberRequest:
     prices_eur_per_kwh: FloatArray
     fee_eur_per_kwh: FloatArray
     accepted: Acceptance = Acceptance()
-    keep: int = -1
+    keep: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         freeze_fields(self, "prices_eur_per_kwh", "fee_eur_per_kwh")
@@ -174,7 +175,7 @@ class MemberOrder:
     level: Level
     plans: int
     accepted: Acceptance = Acceptance()
-    keep: int = -1
+    keep: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

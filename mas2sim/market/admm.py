@@ -104,7 +104,7 @@ class AdmmMarket:
             level=Level.UC2,
             plans=self._label,
             accepted=self._bargaining.last_word(),
-            keep=self._keep if self._keep >= 0 else self._bargaining.untold_keep,
+            keep=self._bargaining.untold(self._keep),
         )
 
     @property

@@ -172,7 +172,7 @@ class Bargaining:
         self.events: list[str] = []
         self._number = 0
         self._accepted = Acceptance()
-        self._keep = -1
+        self._keep: tuple[int, ...] = ()
         self._queue: list[IntArray] = []
         self._asked_points: list[PriceCurve] = []
         self._open: MemberRequest | None = None
@@ -281,7 +281,7 @@ class Bargaining:
             Label under which members keep their plans as they stand.
         """
         if keep >= 0:
-            self._keep = keep
+            self._keep = (*self._keep, keep)
         if not self._queue:
             return None
         asked = self._queue.pop(0)
@@ -310,7 +310,7 @@ class Bargaining:
             usable = self._usable(request, offers)
             if offers is not None and _answers(offers, request, self._horizon.ptus):
                 # Whoever answered has read the request, and with it what was told last.
-                self._keep = -1
+                self._keep = ()
                 if request.curves:
                     self._accepted = Acceptance(request.number)
             if offers is not None and len(usable):
@@ -329,10 +329,9 @@ class Bargaining:
         """Offers taken of the last request that was answered."""
         return self._accepted
 
-    @property
-    def untold_keep(self) -> int:
-        """Label of a request to keep plans that no answer has confirmed; negative for none."""
-        return self._keep
+    def untold(self, keep: int = -1) -> tuple[int, ...]:
+        """Labels of plans to be kept that no answer has confirmed, and one more."""
+        return (*self._keep, keep) if keep >= 0 else self._keep
 
     def _ask_worth(
         self,

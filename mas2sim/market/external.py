@@ -222,7 +222,7 @@ class ExternalSale:
             level=Level.UC2,
             plans=self._label if sold else -1,
             accepted=self._bargaining.last_word(),
-            keep=self._keep if self._keep >= 0 else self._bargaining.untold_keep,
+            keep=self._bargaining.untold(self._keep),
         )
 
     def _change_kw(self, plan: OfferedPlan) -> FloatArray:

@@ -92,7 +92,7 @@ class GreedyMarket:
             level=Level.UC2,
             plans=0,
             accepted=self._bargaining.last_word(),
-            keep=0,
+            keep=(0,),
         )
 
     @property

@@ -190,5 +190,5 @@ class OfferMaker:
             level=Level.UC3,
             plans=taken,
             accepted=self._bargaining.last_word(),
-            keep=self._keep if self._keep >= 0 else self._bargaining.untold_keep,
+            keep=self._bargaining.untold(self._keep),
         )

@@ -102,7 +102,8 @@ def test_members_whose_offer_is_not_taken_go_back_to_where_they_stood(
         if rng.random() < 0.2:
             request = replace(request, curves=())
         told = Acceptance(-1 if last is None else last.number, accepted)
-        last = negotiator.answer(replace(request, accepted=told, keep=keep))
+        labels = (keep,) if keep >= 0 else ()
+        last = negotiator.answer(replace(request, accepted=told, keep=labels))
         if not request.curves:
             np.testing.assert_array_equal(last.net_kw, believed[list(asked)])
     label = int(rng.choice(sorted(kept)))
@@ -144,7 +145,7 @@ def test_plans_say_how_they_were_found_and_what_they_cost() -> None:
     everyone = tuple(range(len(community.homes)))
     curve = random_curve(np.random.default_rng(1), 24)
     offers = negotiator.answer(asking(community, everyone, curve))
-    negotiator.order(ordering(0, Acceptance(0, everyone), keep=0))
+    negotiator.order(ordering(0, Acceptance(0, everyone), keep=(0,)))
     for place, plan in enumerate(negotiator.plans("local market")):
         assert plan.cost_eur + plan.discomfort_eur == pytest.approx(
             community.bills_eur[place]

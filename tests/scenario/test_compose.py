@@ -60,7 +60,7 @@ def test_all_faults_are_named_at_once() -> None:
         "communities=0",
         "grid.tap_pos=1.5",
         "ptu_minutes=7",
-        "levels=[uc2]",
+        "levels=[uc2,uc2]",
         "grid.site.timezone=Mars/One",
         "population.annual_energy=no_such_file.csv",
     )

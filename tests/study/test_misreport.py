@@ -143,15 +143,15 @@ def test_a_load_that_is_only_added_never_pays_since_losses_are_paid_and_not_kw()
         assert gain_eur(free, Liar(name, place, MemberLie("", 0.0)), UC3) <= AUDIT.tolerance_eur
 
 
-def test_a_lower_bill_alone_is_paid_by_the_neighbours_and_found_out() -> None:
-    """A member without a gain pays the bill that it told: 5 EUR gain 5 less the true gain."""
+def test_a_lower_bill_alone_is_not_believed_and_found_out() -> None:
+    """The aggregator counts by the plan that was told, not by the member's word."""
     tariff = day().setup.tariff
     for name, place in everybody()[::2]:
         liar = Liar(name, place, MemberLie("bill", 5.0, bill_eur=5.0))
         free, audited = hold_day(day(), liar), hold_day(day(), liar, AUDIT)
         alone_eur = day().registered[name].least_eur[place] + tariff.standing_eur_per_day
         true_gain_eur = alone_eur - honest().cost_eur[name][UC2, place]
-        assert gain_eur(free, liar, UC2) == pytest.approx(5.0 - true_gain_eur, abs=EUR)
+        assert gain_eur(free, liar, UC2) == pytest.approx(0.0, abs=EUR)
         assert free.dso_eur[UC3] == pytest.approx(honest().dso_eur[UC3], abs=EUR)
         # Not believed, it pays its own bill.
         assert gain_eur(audited, liar, UC2) == pytest.approx(-true_gain_eur, abs=EUR)
