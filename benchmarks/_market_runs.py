@@ -17,9 +17,9 @@ from mas2sim.cems import Negotiator
 from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.flexibility import MemberOffers, MemberOrder, MemberRequest
 from mas2sim.market import CongestionOutcome, LocalOutcome, LocalTerms, PointLimits, SplitRule
-from mas2sim.market.bargaining import Membership
 from mas2sim.market.congestion import CongestionMarket
 from mas2sim.market.dso_payment import congestion_payments
+from mas2sim.market.membership import Membership
 from mas2sim.market.offer_maker import OfferMaker
 from mas2sim.market.protocols import Protocol, local_market
 from mas2sim.market.session import hold_congestion_market, hold_local_market

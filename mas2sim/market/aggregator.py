@@ -25,11 +25,11 @@ from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.plan import APlan, Confirmation, DPrognosis, PPlans, Settlement
 from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
-from mas2sim.market.bargaining import Membership
 from mas2sim.market.contracts import BilateralContract
 from mas2sim.market.dso_payment import curtailment_compensation_eur
 from mas2sim.market.external import ExternalRequest, ExternalSale
 from mas2sim.market.local_market import LocalOutcome, LocalTerms
+from mas2sim.market.membership import Membership
 from mas2sim.market.offer_maker import OfferedPlan, OfferMaker
 from mas2sim.market.protocols import Protocol, local_market
 from mas2sim.market.session import CommunityMarket

@@ -22,8 +22,9 @@ from mas2sim.domain.randomness import stream
 from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
 from mas2sim.market import price_curve
-from mas2sim.market.bargaining import Bargaining, Membership, round_width_kw
+from mas2sim.market.bargaining import Bargaining, round_width_kw
 from mas2sim.market.dso_payment import congestion_payments
+from mas2sim.market.membership import Membership
 from mas2sim.market.offer_maker import OfferedPlan
 from mas2sim.market.split import Payments, SplitTerms
 

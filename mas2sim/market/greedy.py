@@ -17,8 +17,9 @@ from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.randomness import stream
 from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
-from mas2sim.market.bargaining import Bargaining, CommunityPrices, Membership
+from mas2sim.market.bargaining import Bargaining
 from mas2sim.market.local_market import LocalOutcome, LocalTerms
+from mas2sim.market.membership import CommunityPrices, Membership
 from mas2sim.market.netting import exchanges, import_payments_eur, outcome_of
 from mas2sim.market.offer_maker import OfferedPlan
 

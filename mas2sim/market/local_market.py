@@ -19,7 +19,8 @@ from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.randomness import stream
 from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
-from mas2sim.market.bargaining import Bargaining, Membership, Worth, round_width_kw
+from mas2sim.market.bargaining import Bargaining, round_width_kw
+from mas2sim.market.membership import Membership, Worth
 
 IDLE_ROUNDS = 12
 IDLE_SHARE = 1e-5

@@ -15,9 +15,9 @@ from mas2sim.domain.flexibility import MemberOffers, MemberOrder, MemberRequest
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
-from mas2sim.market.bargaining import CommunityPrices, Membership, Worth
 from mas2sim.market.community_bill import settled_cost_eur
 from mas2sim.market.local_market import LocalOutcome, LocalTerms
+from mas2sim.market.membership import CommunityPrices, Membership, Worth
 from mas2sim.market.offer_maker import OfferedPlan
 
 

@@ -25,7 +25,8 @@ from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.randomness import stream
 from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
-from mas2sim.market.bargaining import Bargaining, Membership, round_width_kw
+from mas2sim.market.bargaining import Bargaining, round_width_kw
+from mas2sim.market.membership import Membership
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,9 +11,9 @@ from enum import StrEnum
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.tariff import Tariff
 from mas2sim.market.admm import AdmmMarket
-from mas2sim.market.bargaining import Membership
 from mas2sim.market.greedy import GreedyMarket
 from mas2sim.market.local_market import LocalMarket, LocalTerms
+from mas2sim.market.membership import Membership
 from mas2sim.market.netting import NettingMarket
 from mas2sim.market.session import CommunityMarket
 

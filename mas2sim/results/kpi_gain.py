@@ -51,7 +51,8 @@ def import_payments_eur(case: CaseLevel) -> float:
 def _comparable_central(case: CaseLevel) -> CaseLevel | None:
     """Level central, where this level's day is no further beyond the limits."""
     central = at_level(case, Level.CENTRAL)
-    if central is None:
+    if central is None or case.curtailed_kw.any():
+        # A day that was kept within the limits by force is no plan's merit.
         return None
     further_kwh = drawn_beyond_kwh(case) - drawn_beyond_kwh(central)
     return central if further_kwh <= SAME_KWH else None

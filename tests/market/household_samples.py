@@ -19,7 +19,6 @@ from mas2sim.domain.flexibility import Acceptance, MemberOffers, MemberOrder, Me
 from mas2sim.domain.home import Home, ReferenceDay
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.tariff import Tariff
-from mas2sim.market.bargaining import Membership
 from mas2sim.market.central import (
     CentralProblem,
     CentralSolution,
@@ -27,6 +26,7 @@ from mas2sim.market.central import (
     solve_central,
 )
 from mas2sim.market.local_market import LocalMarket, LocalTerms
+from mas2sim.market.membership import Membership
 from tests.cems.home_samples import dynamic, random_home, reference_of
 
 HOURS = Horizon(60)

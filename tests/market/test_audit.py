@@ -28,8 +28,8 @@ from mas2sim.market.audit import (
     settle_audited,
     understated_eur,
 )
-from mas2sim.market.bargaining import Membership
 from mas2sim.market.local_market import LocalMarket, LocalTerms
+from mas2sim.market.membership import Membership
 from mas2sim.market.session import hold_local_market
 from tests.cems.home_samples import dynamic, negative_prices, peak_price, random_home, time_of_use
 

@@ -20,7 +20,6 @@ from mas2sim.domain.flexibility import MemberOffers, MemberRequest
 from mas2sim.domain.home import Home, ReferenceDay
 from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
-from mas2sim.market.bargaining import Membership
 from mas2sim.market.external import (
     BLOCKS,
     ROUNDS,
@@ -30,6 +29,7 @@ from mas2sim.market.external import (
     external_payments,
 )
 from mas2sim.market.local_market import LocalOutcome
+from mas2sim.market.membership import Membership
 from mas2sim.market.session import hold_local_market
 from mas2sim.market.split import SplitTerms, split_payments
 

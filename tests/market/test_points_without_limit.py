@@ -7,7 +7,8 @@ from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
 from mas2sim.market import price_curve
-from mas2sim.market.bargaining import Bargaining, Membership
+from mas2sim.market.bargaining import Bargaining
+from mas2sim.market.membership import Membership
 
 HOUR = Horizon(60)
 NOTHING = np.zeros(24)

@@ -22,9 +22,9 @@ from mas2sim.domain.flexibility import (
 )
 from mas2sim.domain.tariff import Tariff
 from mas2sim.market.admm import AdmmMarket
-from mas2sim.market.bargaining import CommunityPrices
 from mas2sim.market.greedy import GreedyMarket, surplus_curve
 from mas2sim.market.local_market import LocalMarket, LocalOutcome, LocalTerms
+from mas2sim.market.membership import CommunityPrices
 from mas2sim.market.netting import NettingMarket
 from mas2sim.market.protocols import Protocol, local_market
 from mas2sim.market.session import CommunityMarket, hold_local_market

@@ -19,9 +19,9 @@ from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
 from mas2sim.market.admm import AdmmMarket
-from mas2sim.market.bargaining import Membership
 from mas2sim.market.greedy import GreedyMarket
 from mas2sim.market.local_market import LocalOutcome, LocalTerms
+from mas2sim.market.membership import Membership
 from mas2sim.market.netting import NettingMarket
 from mas2sim.market.protocols import Protocol, local_market
 from mas2sim.market.session import hold_local_market

@@ -13,10 +13,10 @@ from mas2sim.cosim import CaseSetup, run_world
 from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.flexibility import Declaration, MemberOffers, MemberOrder, MemberRequest
 from mas2sim.domain.typical_day import Level
-from mas2sim.market.bargaining import Membership
 from mas2sim.market.congestion import CongestionMarket
 from mas2sim.market.congestion_terms import CongestionOutcome, CongestionTerms, PointLimits
 from mas2sim.market.dso_payment import congestion_payments
+from mas2sim.market.membership import Membership
 from mas2sim.market.offer_maker import OfferMaker
 from mas2sim.market.session import hold_congestion_market
 from mas2sim.market.split import SplitTerms, split_payments
