@@ -50,7 +50,9 @@ def asking(
 NOTHING_TAKEN = Acceptance()
 
 
-def ordering(plans: int = -1, accepted: Acceptance = NOTHING_TAKEN, keep: int = -1) -> MemberOrder:
+def ordering(
+    plans: int = -1, accepted: Acceptance = NOTHING_TAKEN, keep: tuple[int, ...] = ()
+) -> MemberOrder:
     return MemberOrder("community_1", Level.UC2, plans, accepted, keep)
 
 
