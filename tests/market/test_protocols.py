@@ -41,6 +41,9 @@ from .household_samples import (
     households,
 )
 
+pytestmark = pytest.mark.slow
+
+
 EUR = 1e-9
 """Sums of some thousand products below 10."""
 SOLVER_EUR = 1e-5

@@ -19,6 +19,9 @@ from mas2sim.study.market_day import UC2, UC3, MarketDay
 from mas2sim.study.misreport import best_lies, misreports
 from tests.cosim.small_world import DAY, small_setup
 
+pytestmark = pytest.mark.slow
+
+
 EUR = 1e-9
 """Rounding of sums of some hundred products of numbers below 100."""
 MARKET_NOISE_EUR = 0.03
@@ -223,7 +226,6 @@ def test_a_shift_under_a_flat_tariff_is_none() -> None:
     assert not paper_shift_kw(2.0, [1, 2], flat, DAY).any()
 
 
-@pytest.mark.slow
 def test_the_study_tells_every_lie_of_every_actor_and_none_pays_under_the_audit() -> None:
     frame = misreports(small_setup(), actors=1, limit_share=LIMIT_SHARE)
     members = frame[~frame["actor"].str.startswith("community")]
@@ -244,7 +246,6 @@ def test_the_command_refuses_a_folder_that_is_not_there(
     assert "is no folder" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_the_command_prints_the_best_lies_and_writes_all(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
