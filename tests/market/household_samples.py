@@ -213,8 +213,8 @@ def audited(
     flexible = set(np.flatnonzero(community.negotiator().declare().flexible).tolist())
     for request, offers in exchanges:
         _take(now, waiting, request.accepted)
-        if request.keep >= 0:
-            kept[request.keep] = now.copy()
+        for label in request.keep:
+            kept[label] = now.copy()
         prices = request.prices_eur_per_kwh[0]
         if last is None or not np.array_equal(last[0], prices) or set(worths) >= flexible:
             worths = {}
@@ -227,8 +227,8 @@ def audited(
         if set(worths) == flexible:
             bound_eur = max(bound_eur, _bound(community, worths, prices, request.fee_eur_per_kwh))
     _take(now, waiting, order.accepted)
-    if order.keep >= 0:
-        kept[order.keep] = now.copy()
+    for label in order.keep:
+        kept[label] = now.copy()
     ended = kept[order.plans]
     cost = bill_eur(ended.net_kw, community.tariff, fee_eur_per_kwh) + ended.forgone_eur.sum()
     return Audit(ended.net_kw, float(cost), float(bound_eur))
