@@ -21,7 +21,6 @@ from mas2sim.grid import (
     Protection,
     StandardInverse,
     Substation,
-    build_cardiff,
     connect,
     power_flow,
 )
@@ -42,6 +41,7 @@ from mas2sim.scenario.configuration import (
     ProtectionConfiguration,
     SmartGroup,
 )
+from mas2sim.scenario.grid_source import build_substation
 from mas2sim.scenario.market import market_terms
 from mas2sim.scenario.participants import behind_meters
 from mas2sim.scenario.tariff import tariff_of
@@ -195,7 +195,7 @@ def _grid_and_homes(case: Case) -> tuple[Substation, Population]:
     """Build both, and name what is wrong with either at once."""
     faults: list[Fault] = []
     try:
-        substation = _substation(case)
+        substation = build_substation(case)
     except ConfigurationError as error:
         settings = ("tap_pos", "hv_vm_pu")
         faults += [
@@ -222,19 +222,6 @@ def _grid_and_homes(case: Case) -> tuple[Substation, Population]:
 
 HOMES_WITHOUT_GRID = 184
 """Homes to check the population's settings with when the grid itself is at fault."""
-
-
-def _substation(case: Case) -> Substation:
-    grid = case.configuration.grid
-    return build_cardiff(
-        case.grids / grid.name,
-        case.configuration.substation,
-        hv_vm_pu=grid.hv_vm_pu,
-        tap_pos=grid.tap_pos,
-        transformer_import_kw=grid.transformer_limit_kw,
-        transformer_export_kw=grid.transformer_export_limit_kw,
-        voltage_band_v=(grid.voltage_min_v, grid.voltage_max_v),
-    )
 
 
 def _population(case: Case, homes: int) -> Population:
@@ -267,6 +254,7 @@ def _population_settings(case: Case, homes: int) -> PopulationSettings:
             allocation=population.allocation,
         ),
         profiles_dir=case.profiles,
+        air_offset_k=population.air_offset_k,
         import_cap_kw=_cap(population.import_cap_kw),
         export_cap_kw=_cap(population.export_cap_kw),
         ev_least_charge_kw=population.ev_least_charge_kw,

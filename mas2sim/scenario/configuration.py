@@ -210,6 +210,7 @@ class PopulationGroup(Strict):
     name: str
     mean_annual_kwh: float = Field(gt=0)
     annual_kwh_cv: float = Field(ge=0, le=2)
+    air_offset_k: float = Field(default=0.0, ge=-30, le=30)
     ladder: list[str] = Field(min_length=1)
     import_cap_kw: float | None = Field(default=None, gt=0)
     export_cap_kw: float | None = Field(default=None, ge=0)
