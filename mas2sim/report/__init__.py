@@ -8,5 +8,6 @@ from __future__ import annotations
 
 from mas2sim.report.home_page import home_page_name, write_home_page
 from mas2sim.report.page import write_report
+from mas2sim.report.study_page import shown, write_study_page
 
-__all__ = ["home_page_name", "write_home_page", "write_report"]
+__all__ = ["home_page_name", "shown", "write_home_page", "write_report", "write_study_page"]

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +34,7 @@ from mas2sim.report.appearance import (
 from mas2sim.report.home_day import GENERATOR_SERIES, home_figure
 from mas2sim.report.kpi_view import DASH, number
 from mas2sim.report.load_figures import managed_level
+from mas2sim.report.render import render
 from mas2sim.report.wording import case_title
 from mas2sim.results import Result
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from mas2sim.cems.awareness import Account, MeteredDay
     from mas2sim.cems.meter import MeterQuality
 
-TEMPLATE_FILE, STYLE_FILE = "home_page.html.j2", "page.css"
+TEMPLATE_FILE = "home_page.html.j2"
 BEFORE, AFTER = "baseline", "uc1"
 """Levels whose times a suggestion compares: nobody manages, and the home on its own does."""
 
@@ -102,19 +102,10 @@ def write_home_page(result: Result, home: str, path: Path) -> None:
 
 def home_page(result: Result, home: str) -> str:
     """Return the page as HTML."""
-    import jinja2
-    from plotly.offline import get_plotlyjs
-
     own = of_home(result, home)
-    room = resources.files("mas2sim.report")
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    template = environment.from_string(room.joinpath(TEMPLATE_FILE).read_text(encoding="utf-8"))
     figures = {"home": home_figure(own), "cost": cost_figure(own)}
-    return template.render(
-        style=room.joinpath(STYLE_FILE).read_text(encoding="utf-8"),
-        plotly=get_plotlyjs(),
+    return render(
+        TEMPLATE_FILE,
         home=home,
         case=case_title(result),
         facts=_facts(own),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from mas2sim.report.market_figures import (
     trade_figure,
 )
 from mas2sim.report.market_view import market_levels, market_section, offers, was_asked
+from mas2sim.report.render import render
 from mas2sim.report.unmet_wishes import unmet_wishes
 from mas2sim.report.wording import (
     case_facts,
@@ -35,7 +35,7 @@ from mas2sim.results import Result
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-TEMPLATE_FILE, STYLE_FILE = "page.html.j2", "page.css"
+TEMPLATE_FILE = "page.html.j2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +64,10 @@ def write_report(result: Result, path: Path) -> None:
 
 def report_page(result: Result) -> str:
     """Return the page as HTML."""
-    import jinja2
-    from plotly.offline import get_plotlyjs
-
-    room = resources.files("mas2sim.report")
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    template = environment.from_string(room.joinpath(TEMPLATE_FILE).read_text(encoding="utf-8"))
     groups = kpi_groups(result)
     drawn = figures(result)
-    return template.render(
-        style=room.joinpath(STYLE_FILE).read_text(encoding="utf-8"),
-        plotly=get_plotlyjs(),
+    return render(
+        TEMPLATE_FILE,
         title=case_title(result),
         facts=case_facts(result),
         headlines=headlines(result),
@@ -89,7 +80,7 @@ def report_page(result: Result) -> str:
         market_panels=_market_panels(drawn),
         wishes=unmet_wishes(result),
         assumptions=result.provenance.get("assumptions", []),
-        provenance=_provenance_rows(result.provenance),
+        provenance=provenance_rows(result.provenance),
         configuration=json.dumps(
             result.provenance.get("configuration", {}), indent=2, ensure_ascii=False
         ),
@@ -200,7 +191,8 @@ def _panel(name: str, title: str, note: str, figure: go.Figure) -> Panel:
     return Panel(name, title, note, int(figure.layout.height), str(figure.to_json()))
 
 
-def _provenance_rows(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
+def provenance_rows(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Where a result comes from, as rows of a name and a value."""
     names = (
         ("plan_hash", "plan"),
         ("created", "created"),

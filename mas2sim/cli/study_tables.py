@@ -1,0 +1,64 @@
+"""A study on the terminal: its headlines, the top rows of its tables, and where its files lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mas2sim.report import shown
+from mas2sim.results.study_result import StudyResult, StudyTable
+
+WIDTH = 140
+"""Columns to print for where the output is not a terminal."""
+ROWS = 12
+FAILURES = 5
+
+
+def print_study(result: StudyResult, folder: Path, *, kept: bool = False) -> None:
+    """Print what a study found, and where its files are."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
+    console.print(Text(result.title, style="bold"))
+    console.print(Text(", ".join(f"{name} {value}" for name, value in result.facts)))
+    for headline in result.headlines:
+        words = f"  {headline.label}: {headline.value} {headline.unit}".rstrip()
+        console.print(Text(words + (f" ({headline.note})" if headline.note else "")))
+    for table in result.tables:
+        if table.shown and len(table.frame):
+            console.print(_table(table))
+    for failure in result.failures[:FAILURES]:
+        console.print(Text(f"without an answer: {failure}", style="bold red"))
+    if len(result.failures) > FAILURES:
+        more = len(result.failures) - FAILURES
+        console.print(Text(f"... and {more} more, on the page and in study.json", style="bold red"))
+    if kept:
+        console.print("This study was there already; --force computes it again.")
+    console.print(f"Files:  {folder}", soft_wrap=True, highlight=False)
+    console.print(f"Report: {folder / 'report' / 'index.html'}", soft_wrap=True, highlight=False)
+
+
+def _table(table: StudyTable) -> Table:
+    left_out = len(table.frame) - ROWS
+    caption = f"{left_out} more rows are in {table.name}.csv" if left_out > 0 else None
+    drawn = Table(
+        title=Text(table.title),
+        title_justify="left",
+        caption=caption,
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    columns = [table.columns[name] for name in table.frame.columns]
+    words = [table.frame[name].dtype == object for name in table.frame.columns]
+    for column, is_word in zip(columns, words, strict=True):
+        head = f"{column.label} [{column.unit}]" if column.unit else column.label
+        drawn.add_column(Text(head), justify="left" if is_word else "right")
+    for row in table.frame.head(ROWS).itertuples(index=False, name=None):
+        cells = zip(row, columns, strict=True)
+        drawn.add_row(*(Text(shown(value, column)) for value, column in cells))
+    return drawn

@@ -1,0 +1,36 @@
+"""Turns a template of this room into a page that needs nothing but itself."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any
+
+STYLE_FILE, FIGURES_FILE = "page.css", "figures.js"
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template.
+
+    Parameters
+    ----------
+    template : str
+        Name of its file. Beside `values` it knows ``style``, and the scripts ``plotly``, which
+        draws, and ``draw_figures``, which has it draw every figure of the page.
+    """
+    import jinja2
+    from plotly.offline import get_plotlyjs
+
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.from_string(text_of(template)).render(
+        style=text_of(STYLE_FILE),
+        plotly=get_plotlyjs(),
+        draw_figures=text_of(FIGURES_FILE),
+        **values,
+    )
+
+
+def text_of(name: str) -> str:
+    """Content of a file of this room."""
+    return resources.files("mas2sim.report").joinpath(name).read_text(encoding="utf-8")
