@@ -167,7 +167,11 @@ def market_records(
             insufficient_kwh=bought.insufficient_kwh if bought else 0.0,
         )
     if central is not None:
-        markets[Level.CENTRAL] = MarketRecord(bound_eur=central.bound_eur, outcome=central.outcome)
+        markets[Level.CENTRAL] = MarketRecord(
+            bound_eur=central.bound_eur,
+            outcome=central.outcome,
+            planned=bool(np.isfinite(central.cost_eur)),
+        )
     return markets
 
 

@@ -14,7 +14,7 @@ from mas2sim.market.congestion_terms import (
 )
 from mas2sim.market.contracts import BilateralContract, Direction
 from mas2sim.market.dso import Dso, DsoTerms, ExchangeTerms
-from mas2sim.market.external import ExternalRequest
+from mas2sim.market.external_request import ExternalRequest
 from mas2sim.market.local_market import LocalOutcome, LocalTerms
 from mas2sim.market.protocols import Protocol
 from mas2sim.market.split import SplitRule, SplitTerms

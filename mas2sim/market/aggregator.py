@@ -27,7 +27,8 @@ from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
 from mas2sim.market.contracts import BilateralContract
 from mas2sim.market.dso_payment import curtailment_compensation_eur
-from mas2sim.market.external import ExternalRequest, ExternalSale
+from mas2sim.market.external import ExternalSale
+from mas2sim.market.external_request import ExternalRequest
 from mas2sim.market.local_market import LocalOutcome, LocalTerms
 from mas2sim.market.membership import Membership
 from mas2sim.market.offer_maker import OfferedPlan, OfferMaker
@@ -301,7 +302,7 @@ class Aggregator:
         agreed = None
         if outcome is not None:
             agreed = OfferedPlan(outcome.net_kw, outcome.cost_eur, outcome.forgone_eur)
-        sold = sale is not None and sale.offer() is not None
+        sold = sale is not None and sale.sold is not None
         return Agreements(
             tariff=self._tariff,
             horizon=self._horizon,
@@ -393,4 +394,5 @@ class Aggregator:
             seed=self._terms.seed,
             substation=self._terms.substation,
             attribution=self._terms.attribution,
+            sold=None if self._sale is None else self._sale.sold,
         )

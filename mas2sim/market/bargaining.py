@@ -28,7 +28,7 @@ from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
 from mas2sim.market import price_curve
-from mas2sim.market.community_bill import settled_cost_eur
+from mas2sim.market.community_bill import peaks_eur, settled_cost_eur
 from mas2sim.market.membership import CommunityPrices, Membership, Worth
 
 FIRST_WIDTH, LAST_WIDTH = 1.0, 0.05
@@ -389,6 +389,9 @@ class Bargaining:
         net_kw = self.net_kw.copy()
         fee_eur = (self._worth_fee * np.maximum(net_kw, 0.0)).sum(axis=1)
         worth_eur = ((own * net_kw).sum(axis=1) + fee_eur) * hours + self.forgone_eur
+        if self._worth_unit == 1.0:
+            # Who cannot move pays for a peak that is known; of the others it is left out.
+            worth_eur += peaks_eur(net_kw, self._tariff)
         for member, (worth, day_kw) in self._asked_worth.items():
             worth_eur[member], net_kw[member] = worth, day_kw
         complete = set(self.flexible.tolist()) <= set(self._asked_worth)

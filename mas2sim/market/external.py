@@ -15,15 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from mas2sim.domain.arrays import FloatArray, freeze_fields
-from mas2sim.domain.errors import ConfigurationError, Fault
-from mas2sim.domain.flexibility import MemberOffers, MemberOrder, MemberRequest, PriceCurve
+from mas2sim.domain.flexibility import MemberOffers, MemberOrder, MemberRequest
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.randomness import stream
 from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
-from mas2sim.market import price_curve
 from mas2sim.market.bargaining import Bargaining, round_width_kw
 from mas2sim.market.dso_payment import congestion_payments
+from mas2sim.market.external_request import ExternalRequest, SoldFlexibility
 from mas2sim.market.membership import Membership
 from mas2sim.market.offer_maker import OfferedPlan
 from mas2sim.market.split import Payments, SplitTerms
@@ -31,69 +30,6 @@ from mas2sim.market.split import Payments, SplitTerms
 ROUNDS, BLOCKS = 8, 8
 """Rounds of bargaining, and blocks of members asked in each."""
 LEAST_GAIN_EUR = 1e-9
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ExternalRequest:
-    """What a buyer asks of a community.
-
-    Parameters
-    ----------
-    buyer : str
-    change_kw : array, shape (ptu)
-        Change of the community's net power that is wanted: negative is less import; 0 where the
-        buyer wants nothing.
-    price_eur_per_kwh : float
-        What is paid for each kWh delivered, and taken back for each that goes the wrong way.
-
-    Raises
-    ------
-    ConfigurationError
-        When a change is no number, or the price is none or negative.
-    """
-
-    buyer: str
-    change_kw: FloatArray
-    price_eur_per_kwh: float
-
-    def __post_init__(self) -> None:
-        faults, whose, price = [], f"of the request of {self.buyer}", self.price_eur_per_kwh
-        if not np.isfinite(self.change_kw).all():
-            faults.append(Fault(f"change_kw {whose}", "no number", "finite powers"))
-        if not 0.0 <= price < np.inf:
-            faults.append(Fault(f"price_eur_per_kwh {whose}", str(price), "a price of 0 or more"))
-        if faults:
-            raise ConfigurationError(faults)
-        freeze_fields(self, "change_kw")
-
-    def delivered_kwh(self, change_kw: FloatArray, horizon: Horizon) -> float:
-        """Energy that a change delivers: no more than was wanted, less what goes the wrong way.
-
-        Parameters
-        ----------
-        change_kw : array, shape (ptu)
-        """
-        along_kw = np.sign(self.change_kw) * change_kw
-        return float(np.minimum(along_kw, np.abs(self.change_kw)).sum() * horizon.ptu_hours)
-
-    def revenue_eur(self, change_kw: FloatArray, horizon: Horizon) -> float:
-        """What the buyer pays for a change; negative where more goes the wrong way."""
-        return self.price_eur_per_kwh * self.delivered_kwh(change_kw, horizon)
-
-    def curve(self, most_eur_per_kwh: FloatArray) -> PriceCurve:
-        """Marginal price of a change of the community, as the buyer's part of its costs.
-
-        Parameters
-        ----------
-        most_eur_per_kwh : array, shape (ptu)
-            The most that is told where an increase is wanted.
-        """
-        price = np.minimum(self.price_eur_per_kwh, most_eur_per_kwh)
-        return price_curve.step(
-            np.array(self.change_kw),
-            np.where(self.change_kw > 0, -price, 0.0),
-            np.where(self.change_kw < 0, self.price_eur_per_kwh, 0.0),
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,6 +93,7 @@ class ExternalSale:
         )
         self._bargaining.price_eur_per_kwh = np.array(price_eur_per_kwh)
         self._before = self._best = self._ordered = OfferedPlan.of(self._bargaining)
+        self._wanted = SoldFlexibility(request, self._bargaining.total_kw)
         self._best_gain_eur = LEAST_GAIN_EUR
         self._label = self._keep = -1
         self._round = 0
@@ -171,6 +108,11 @@ class ExternalSale:
     def ordered(self) -> OfferedPlan:
         """The plan that the buyer's decision left."""
         return self._ordered
+
+    @property
+    def sold(self) -> SoldFlexibility | None:
+        """What was sold; None where nothing was."""
+        return None if self._ordered is self._before else self._wanted
 
     @property
     def messages(self) -> int:
@@ -235,14 +177,14 @@ class ExternalSale:
         width_kw = round_width_kw(bargaining.total_kw, self._round / (ROUNDS - 1), rng)
         # At a price below zero a storage would be paid for its losses: told free, energy is drawn
         # just as gladly, and the buyer's true price is counted in the end.
-        curve = self._request.curve(np.maximum(bargaining.price_eur_per_kwh, 0.0))
-        already_kw = bargaining.total_kw - self._before.net_kw.sum(axis=0)
-        bargaining.open_round(blocks, width_kw, (price_curve.moved(curve, already_kw),))
+        most_eur_per_kwh = np.maximum(bargaining.price_eur_per_kwh, 0.0)
+        curve = self._wanted.curve(bargaining.total_kw, most_eur_per_kwh)
+        bargaining.open_round(blocks, width_kw, (curve,))
         self._round += 1
 
     def _see(self) -> None:
         plan = OfferedPlan.of(self._bargaining)
-        revenue_eur = self._request.revenue_eur(self._change_kw(plan), self._horizon)
+        revenue_eur = self._wanted.revenue_eur(plan.net_kw.sum(axis=0), self._horizon)
         gain_eur = revenue_eur - (plan.cost_eur - self._before.cost_eur)
         if revenue_eur > 0.0 and gain_eur > self._best_gain_eur:
             self._best, self._best_gain_eur = plan, gain_eur

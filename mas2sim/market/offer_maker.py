@@ -2,7 +2,8 @@
 
 Asked by the DSO, it bargains one round with its members in which the DSO's curves stand beside the
 community's own bill, and offers what came of it: the change of its A-plan, rebound included, at
-what the members lose against the plan before the request, and no more.
+what the members lose against the plan before the request, and no more. What was sold to a buyer
+outside before is money too: it is kept, or its price is part of what is lost.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.randomness import stream
 from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
+from mas2sim.market import price_curve
 from mas2sim.market.bargaining import Bargaining, round_width_kw
+from mas2sim.market.external_request import SoldFlexibility
 from mas2sim.market.membership import Membership
 
 
@@ -67,6 +70,8 @@ class OfferMaker:
     attribution : array, shape (group, group), optional
         How much of what each group (column) does is reported at each group's point: groups too
         small to be told apart are reported together.
+    sold : SoldFlexibility, optional
+        What a buyer outside has been sold before.
     """
 
     def __init__(
@@ -80,8 +85,11 @@ class OfferMaker:
         seed: int,
         substation: int,
         attribution: FloatArray | None = None,
+        sold: SoldFlexibility | None = None,
     ) -> None:
         self._membership = membership
+        self._horizon = horizon
+        self._sold = sold
         self._rng = stream(seed, substation, membership.community, "congestion market")
         self._bargaining = Bargaining(
             membership, tariff, horizon, level=Level.UC3, fee_eur_per_kwh=fee_eur_per_kwh
@@ -132,10 +140,12 @@ class OfferMaker:
             return
         self._request = request
         bargaining = self._bargaining
-        # What the DSO puts on the transformer holds for all, what on a feeder for those behind it.
+        # What the DSO puts on the transformer holds for all, what on a feeder for those reported
+        # there, by their share: only then are worth and reported power sides of one bound.
         prices = request.prices_eur_per_kwh
         groups = np.repeat(prices[:1], self._membership.groups, axis=0)
-        groups[: len(prices) - 1] += prices[1:]
+        if len(prices) > 1:
+            groups += self._attribution.T @ prices[1:]
         if request.curves:
             blocks = np.array_split(self._rng.permutation(bargaining.flexible), request.blocks)
             width_kw = round_width_kw(bargaining.total_kw, request.progress, self._rng)
@@ -145,8 +155,20 @@ class OfferMaker:
             bargaining.open_question(price, groups, with_fee=not request.proof)
 
     def _concerning(self, request: FlexRequest) -> tuple[PriceCurve | None, ...]:
-        """The request's curves; None for a point without a limit."""
-        return tuple(curve if curve.price_eur_per_kwh.any() else None for curve in request.curves)
+        """The request's curves; None for a point without a limit. A buyer's stands at the first."""
+        curves = [curve if curve.price_eur_per_kwh.any() else None for curve in request.curves]
+        if self._sold is None:
+            return tuple(curves)
+        bargaining, first = self._bargaining, curves[0]
+        own = self._sold.curve(bargaining.total_kw, np.maximum(bargaining.price_eur_per_kwh, 0.0))
+        curves[0] = own if first is None else price_curve.total((first, own))
+        return tuple(curves)
+
+    def _owed_eur(self, plan: OfferedPlan) -> float:
+        """Cost of a plan less what a buyer outside pays for it."""
+        if self._sold is None:
+            return plan.cost_eur
+        return plan.cost_eur - self._sold.revenue_eur(plan.net_kw.sum(axis=0), self._horizon)
 
     def next_request(self) -> MemberRequest | None:
         """Return the next request to members; None when the round is over."""
@@ -177,7 +199,7 @@ class OfferMaker:
             community=self._membership.community,
             number=len(self._offered) - 1,
             change_kw=self.a_plan_kw(latest.net_kw) - self.a_plan_kw(self._before.net_kw),
-            price_eur=max(0.0, latest.cost_eur - self._before.cost_eur),
+            price_eur=max(0.0, self._owed_eur(latest) - self._owed_eur(self._before)),
             worth_eur=float(worth.worth_eur.sum()) if worth and known else float("nan"),
             worth_kw=self.a_plan_kw(worth.net_kw) if worth and known else np.empty((0, 0)),
         )

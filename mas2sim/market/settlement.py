@@ -19,7 +19,8 @@ from mas2sim.domain.typical_day import Level
 from mas2sim.market.contracts import BilateralContract
 from mas2sim.market.dso_payment import congestion_payments
 from mas2sim.market.exchange import exchange_gain_eur, shared_gain_eur
-from mas2sim.market.external import ExternalRequest, external_payments
+from mas2sim.market.external import external_payments
+from mas2sim.market.external_request import ExternalRequest
 from mas2sim.market.offer_maker import OfferedPlan
 from mas2sim.market.split import Payments, SplitRule, SplitTerms, split_payments
 
@@ -110,7 +111,11 @@ class Agreements:
             if before is None:
                 before = self._split(self.agreed.net_kw, self.agreed)
             lost_eur = self._lost_comfort_eur() if level is Level.UC3 else None
-            after = congestion_payments(before, metered.cost_eur, self.split, lost_eur)
+            # The buyer pays for what is delivered; the DSO makes good what it took from that.
+            delivered_eur = self._delivered_eur(net_kw) if external_eur else 0.0
+            cost_eur = metered.cost_eur + external_eur - delivered_eur
+            external_eur = delivered_eur
+            after = congestion_payments(before, cost_eur, self.split, lost_eur)
             beyond_eur = self._beyond_loss_eur(after.dso_eur) if level is Level.UC3 else 0.0
             dso_eur = after.dso_eur + beyond_eur
             paid = replace(
@@ -184,6 +189,13 @@ class Agreements:
             shortfall_eur=after.shortfall_eur,
         )
         return paid, after.revenue_eur
+
+    def _delivered_eur(self, net_kw: FloatArray) -> float:
+        """What a buyer outside pays by the meters."""
+        if self.agreed is None or self.request is None:
+            return 0.0
+        change_kw = (net_kw - self.agreed.net_kw).sum(axis=0)
+        return self.request.revenue_eur(change_kw, self.horizon)
 
     def _lost_comfort_eur(self) -> FloatArray | None:
         """Comfort that the DSO's order has cost each member."""

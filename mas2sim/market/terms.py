@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from mas2sim.market.congestion_terms import CongestionTerms
 from mas2sim.market.contracts import BilateralContract
-from mas2sim.market.external import ExternalRequest
+from mas2sim.market.external_request import ExternalRequest
 from mas2sim.market.local_market import LocalTerms
 from mas2sim.market.protocols import Protocol
 from mas2sim.market.split import SplitTerms

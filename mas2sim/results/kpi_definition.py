@@ -153,6 +153,12 @@ class CaseLevel:
         return np.array([home.has_flexibility for home in self.homes], dtype=bool)
 
     @property
+    def has_plan(self) -> bool:
+        """Whether the level found a plan; a benchmark that found none left the homes unmanaged."""
+        market = self.record.markets.get(self.level)
+        return market is None or market.planned
+
+    @property
     def status(self) -> str:
         """``"ok"``, or in words what keeps the figures of this level from being complete."""
         faults = []

@@ -51,8 +51,9 @@ def import_payments_eur(case: CaseLevel) -> float:
 def _comparable_central(case: CaseLevel) -> CaseLevel | None:
     """Level central, where this level's day is no further beyond the limits."""
     central = at_level(case, Level.CENTRAL)
-    if central is None or case.curtailed_kw.any():
-        # A day that was kept within the limits by force is no plan's merit.
+    if central is None or not central.has_plan or case.curtailed_kw.any():
+        # A day that was kept within the limits by force is no plan's merit, and a benchmark
+        # without a plan is none.
         return None
     further_kwh = drawn_beyond_kwh(case) - drawn_beyond_kwh(central)
     return central if further_kwh <= SAME_KWH else None
@@ -94,7 +95,8 @@ def _certified_gap_percent(case: CaseLevel) -> float:
 def _bound_eur(case: CaseLevel, level: Level) -> float:
     """What the market or benchmark of a level has proven that no day costs less than. [EUR]"""
     market = case.record.markets.get(level)
-    return NAN if market is None else market.bound_eur
+    # A search that found nothing has proven nothing, however it says so.
+    return market.bound_eur if market is not None and np.isfinite(market.bound_eur) else NAN
 
 
 def _short(case: CaseLevel) -> bool:

@@ -97,7 +97,7 @@ def _traded(amount: Callable[[CaseRecord], FloatArray]) -> Measure:
 
 
 def _dso_payment(case: CaseLevel) -> float:
-    if case.level not in WITHIN_LIMITS:
+    if case.level not in WITHIN_LIMITS or not case.has_plan:
         return NAN
     others = case.record.others
     paid_eur = 0.0 if others is None else float(others.dso_eur[case.index].sum())
@@ -232,7 +232,7 @@ MONEY = (
         ),
         sign="positive: the DSO pays",
         boundary="substation",
-        missing="below uc3: no DSO buys; when the settlement was not recorded",
+        missing="below uc3: no DSO buys; without a plan; when the settlement was not recorded",
         sentence=(
             "What the DSO pays for flexibility, and for connections that it had to limit; at "
             "central what the same rule asks for the benchmark's plans."

@@ -39,6 +39,8 @@ class MarketRecord:
         How a search ended that was no market.
     insufficient_kwh : float
         Energy beyond the limits that is proven unavoidable.
+    planned : bool
+        Whether a plan came of it; without one homes stay unmanaged, and nothing is compared.
     """
 
     bound_eur: float = float("nan")
@@ -47,6 +49,7 @@ class MarketRecord:
     events: tuple[str, ...] = ()
     outcome: str = ""
     insufficient_kwh: float = 0.0
+    planned: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

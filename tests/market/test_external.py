@@ -24,10 +24,10 @@ from mas2sim.market.external import (
     BLOCKS,
     ROUNDS,
     ExternalOffer,
-    ExternalRequest,
     ExternalSale,
     external_payments,
 )
+from mas2sim.market.external_request import ExternalRequest
 from mas2sim.market.local_market import LocalOutcome
 from mas2sim.market.membership import Membership
 from mas2sim.market.session import hold_local_market

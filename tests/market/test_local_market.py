@@ -338,6 +338,19 @@ def test_energy_that_earns_more_than_it_costs_makes_no_market() -> None:
     np.testing.assert_array_equal(members.negotiator.net_kw, outcome.net_kw)
 
 
+def test_who_pays_for_a_peak_and_cannot_move_is_in_the_bound_with_it() -> None:
+    """Nobody can move, so that the plans told are the best there are: bound and cost are one."""
+    community = households(1)
+    members = Listening(community.negotiator())
+    membership = community.membership(members.negotiator)
+    fixed = replace(membership.declaration, flexible=(False,) * len(community.homes))
+    outcome = LocalMarket(
+        replace(membership, declaration=fixed), replace(community.tariff, peak_eur_per_kw=0.5),
+        HOURS, LocalTerms(), seed=1, substation=1,
+    ).outcome  # fmt: skip
+    assert outcome.bound_eur == pytest.approx(outcome.cost_eur, abs=1e-9)
+
+
 def test_members_without_a_plan_are_left_out() -> None:
     community = households(2)
     members = Listening(community.negotiator())

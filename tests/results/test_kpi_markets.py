@@ -330,3 +330,15 @@ def test_a_benchmark_that_ran_out_of_time_is_in_the_status(record: CaseRecord) -
     assert (late.drop(index="central")["status"] == "ok").all()
     wide = kpis(with_market(record, Level.CENTRAL, outcome="bounded"))
     assert (wide["status"] == "ok").all()
+
+
+def test_a_benchmark_without_a_plan_is_compared_with_nothing(record: CaseRecord) -> None:
+    none = with_market(
+        record, Level.CENTRAL, outcome="infeasible", bound_eur=float("inf"), planned=False
+    )
+    table = kpis(none)
+    compared = ["gap_percent", "gain_captured_percent", "gain_netting_percent"]
+    assert table[compared].drop(index="uc1", errors="ignore").isna().all(axis=None)
+    assert np.isnan(table.loc["central", "certified_gap_percent"])
+    assert np.isnan(table.loc["central", "dso_payment_eur"])
+    assert table.loc["central", "status"] == "benchmark_infeasible"
