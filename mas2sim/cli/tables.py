@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from mas2sim.results import kpis_by_group
+from mas2sim.results import KPIS, kpis_by_group
 from mas2sim.scenario import CaseResult
 
 if TYPE_CHECKING:
@@ -23,17 +23,38 @@ WIDTH = 100
 UNIT_SIGNS = {"percent": "%", "count": "", "-": ""}
 """Short, so that five levels stand side by side with the longest name unbroken."""
 
+COLUMNS = {
+    "bill_eur": "bill\nEUR",
+    "peak_import_kw": "import\nkW",
+    "peak_export_kw": "export\nkW",
+    "transformer_loading_max_percent": "transf.\n%",
+    "line_loading_max_percent": "cables\n%",
+    "vm_min_pu": "V min\npu",
+    "vm_max_pu": "V max\npu",
+    "loss_percent": "losses\n%",
+    "congested_ptus": "over\nPTUs",
+    "dso_payment_eur": "DSO pays\nEUR",
+}
+"""KPIs of several substations, in words short enough to stand side by side."""
+FEWER = 4
+"""Significant digits where that many stand side by side."""
+NARROW = (0, 0)
+"""Space around a cell there: only what stands between columns is left."""
+
 
 def print_result(result: CaseResult) -> None:
     """Print the KPIs of each level, what the DSO bought, and where the result is stored."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH)
-    console.print(_kpi_table(result))
-    for line in purchase_lines(result.series):
-        console.print(line, soft_wrap=True, highlight=False)
-    for _, row in result.kpi[result.kpi["status"] != "ok"].iterrows():
-        console.print(f"[bold red]{row['level']}: {row['status']}[/bold red]")
+    console.print(_substation_table(result) if result.parts else _kpi_table(result))
+    for each in result.parts or (result,):
+        place = f"Substation {each.kpi['substation'].iloc[0]}, " if result.parts else ""
+        for line in purchase_lines(each.series):
+            said = place + line if not line.startswith(" ") else line
+            console.print(said, soft_wrap=True, highlight=False)
+        for _, row in each.kpi[each.kpi["status"] != "ok"].iterrows():
+            console.print(f"[bold red]{place}{row['level']}: {row['status']}[/bold red]")
     if result.path is not None:
         if result.kept:
             console.print("This result was there already; --force computes it again.")
@@ -41,13 +62,34 @@ def print_result(result: CaseResult) -> None:
         console.print(f"Report: {result.path / 'report' / 'index.html'}", soft_wrap=True)
 
 
-def _kpi_table(result: CaseResult) -> Table:
+def _title(result: CaseResult) -> str:
     axes = result.kpi.iloc[0]
     identity = ("season", "day", "weather", "smart", "flexibility", "communities", "seed")
-    title = f"{axes['grid']} {axes['substation']}: " + ", ".join(
-        f"{name} {axes[name]}" for name in identity
+    place = "all substations" if result.parts else axes["substation"]
+    return f"{axes['grid']} {place}: " + ", ".join(f"{name} {axes[name]}" for name in identity)
+
+
+def _substation_table(result: CaseResult) -> Table:
+    """Substations one below the other, each level a row: by what a planner compares them."""
+    shown = [name for name in COLUMNS if result.kpi[name].notna().any()]
+    counts = {kpi.name for kpi in KPIS if kpi.unit == "count"}
+    table = Table(
+        title=_title(result), title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=NARROW
     )
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column(str(result.kpi["grid"].iloc[0]), justify="right", no_wrap=True)
+    table.add_column("level", no_wrap=True)
+    for name in shown:
+        table.add_column(COLUMNS[name], justify="right", no_wrap=True)
+    for part in result.parts:
+        for place, (_, row) in enumerate(part.kpi.iterrows()):
+            figures = [_figure(row[each], 0 if each in counts else None, FEWER) for each in shown]
+            table.add_row("" if place else str(row["substation"]), str(row["level"]), *figures)
+        table.add_section()
+    return table
+
+
+def _kpi_table(result: CaseResult) -> Table:
+    table = Table(title=_title(result), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("KPI")
     table.add_column("unit")
     for level in result.kpi["level"]:
@@ -105,14 +147,14 @@ def _clock(minutes: int) -> str:
     return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
 
-def _figure(value: Any, digits: int | None = None) -> str:
+def _figure(value: Any, digits: int | None = None, significant: int = SIGNIFICANT) -> str:
     """A figure with `digits` after the point, or as many as it deserves; "-" for none."""
     if isinstance(value, str):
         return value
     if value is None or math.isnan(value):
         return "-"
     if digits is None:
-        magnitude = max(0, math.floor(math.log10(abs(value)))) if value else SIGNIFICANT - 1
-        digits = max(0, SIGNIFICANT - 1 - magnitude)
+        magnitude = max(0, math.floor(math.log10(abs(value)))) if value else significant - 1
+        digits = max(0, significant - 1 - magnitude)
     # Adding 0.0 turns what rounds to -0 into 0.
     return f"{round(value, digits) + 0.0:,.{digits}f}"

@@ -179,7 +179,7 @@ class AggregatorSimulator(NegotiatingSimulator):
         """Plan, validate or settle; a message that comes after its gate is not read any more."""
         aggregator = self._aggregators[entity]
         if time == self._timetable.plan_s:
-            return self._plan(aggregator, only(inbox, "p_plans"))
+            return self._plan(entity, aggregator, only(inbox, "p_plans"))
         if time == self._timetable.validate_s:
             return {"confirmation": aggregator.validate(only(inbox, "d_prognosis"))}
         metered_kw = only(inbox, "metered_kw")
@@ -193,74 +193,80 @@ class AggregatorSimulator(NegotiatingSimulator):
         aggregator = self._aggregators[entity]
         request = only(heard, "flex_request")
         if request is not None:
-            return self._offer(aggregator, request)
+            return self._offer(entity, aggregator, request)
         order = only(heard, "flex_order")
         if order is None:
             return {}
         aggregator.ordered(order)
         return _order(aggregator)
 
-    def _plan(self, aggregator: AggregatorAgent, p_plans: PPlans | None) -> Conversation:
+    def _plan(
+        self, entity: str, aggregator: AggregatorAgent, p_plans: PPlans | None
+    ) -> Conversation:
         aggregator.plan(p_plans)
-        yield from self._exchanges(aggregator)
+        yield from self._exchanges(entity, aggregator)
         order = _order(aggregator)
         if aggregator.sells_on():
             # Members go to the plans agreed on before they are asked for more.
             yield order
-            yield from self._exchanges(aggregator)
+            yield from self._exchanges(entity, aggregator)
             order = _order(aggregator)
         return {**order, "a_plan": aggregator.a_plan()}
 
-    def _offer(self, aggregator: AggregatorAgent, request: FlexRequest) -> Conversation:
+    def _offer(
+        self, entity: str, aggregator: AggregatorAgent, request: FlexRequest
+    ) -> Conversation:
         aggregator.asked(request)
-        yield from self._exchanges(aggregator)
+        yield from self._exchanges(entity, aggregator)
         # None is said too: the DSO hears that there is no offer.
         return {"flex_offer": aggregator.flex_offer()}
 
-    def _exchanges(self, aggregator: AggregatorAgent) -> Generator[Mapping[str, Any], Inbox, None]:
+    def _exchanges(
+        self, entity: str, aggregator: AggregatorAgent
+    ) -> Generator[Mapping[str, Any], Inbox, None]:
         """Ask the members as long as the aggregator wants to know more."""
-        while self.may_ask and (request := aggregator.next_request()) is not None:
+        while self.may_ask(entity) and (request := aggregator.next_request()) is not None:
             heard = yield {"member_request": request}
             aggregator.take(only(heard, "member_offers"))
 
 
 class DsoSimulator(NegotiatingSimulator):
-    """The DSO: one prognosis for its congestion point, and what flexibility it buys."""
+    """The DSO: one prognosis for each congestion point, and what flexibility it buys there."""
 
-    def __init__(self, name: str, dso: DsoAgent, timetable: Timetable) -> None:
+    def __init__(self, points: Mapping[str, DsoAgent], timetable: Timetable) -> None:
         super().__init__(
             "Dso",
             ["a_plan", "d_prognosis", "validated"],
             ["flex_request", "flex_offer", "flex_order"],
-            [name],
+            list(points),
             [timetable.plan_s, timetable.validate_s],
         )
-        self._dso, self._timetable = dso, timetable
+        self._points, self._timetable = points, timetable
 
     def at_gate(self, time: int, entity: str, inbox: Inbox) -> Mapping[str, Any] | Conversation:
         """Prognose, or buy."""
-        del entity
+        dso = self._points[entity]
         if time == self._timetable.plan_s:
-            return {"d_prognosis": self._dso.prognose(inbox.get("a_plan", {}))}
-        return self._buy()
+            return {"d_prognosis": dso.prognose(inbox.get("a_plan", {}))}
+        return self._buy(entity, dso)
 
     def answer(self, entity: str, heard: Inbox) -> Mapping[str, Any]:
         """An offer that nobody asked for is not read."""
         del entity, heard
         return {}
 
-    def _buy(self) -> Conversation:
+    def _buy(self, entity: str, dso: DsoAgent) -> Conversation:
         """Ask as long as the DSO wants more and somebody answers, then order."""
         asked = False
         answered = True
-        while answered and self.may_ask and (request := self._dso.next_request()) is not None:
+        while answered and self.may_ask(entity) and (request := dso.next_request()) is not None:
             heard = yield {"flex_request": request}
             asked = True
             said = heard.get("flex_offer", {})
             answered = bool(said)
-            self._dso.take({name: offer for name, offer in said.items() if offer is not None})
-        order = {"flex_order": self._dso.order()} if asked else {}
-        return {**order, "validated": self._dso.validated()}
+            dso.take({name: offer for name, offer in said.items() if offer is not None})
+        order = {"flex_order": dso.order()} if asked else {}
+        return {**order, "validated": dso.validated()}
 
 
 def _order(aggregator: AggregatorAgent) -> Mapping[str, Any]:

@@ -13,16 +13,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from bisect import bisect_right
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from time import thread_time
 from typing import Any
 
-from mas2sim.cosim.scheduled import NEVER, Inbox, ScheduledSimulator, by_sender
+from mas2sim.cosim.scheduled import NEVER, Inbox, ScheduledSimulator, by_sender, place_of
 from mas2sim.domain.errors import Mas2simError
 
 SUB_STEPS = 200
-"""Most sub-steps at one gate, for all rounds and exchanges together."""
+"""Most sub-steps at one gate, for all rounds and exchanges of a substation together."""
 LAST_WORDS = 2
 """Sub-steps kept for what follows the last question: its answer, and the orders."""
 AGAIN = "again"
@@ -69,11 +69,6 @@ class NegotiatingSimulator(ScheduledSimulator):
     ----------
     said : sequence of str
         Attributes that are messages of a conversation, heard or spoken.
-
-    Attributes
-    ----------
-    sub_step : int
-        Sub-steps at this gate in which something was to be done, as far as this simulator knows.
     """
 
     def __init__(
@@ -92,17 +87,22 @@ class NegotiatingSimulator(ScheduledSimulator):
         self._talks: dict[str, Conversation] = {}
         self._changed: dict[str, dict[str, Any]] = {}
         self._now = -1
-        self.sub_step = 0
+        # By place: a substation's market does not end sooner for those that share its world.
+        self._sub_steps: dict[str, int] = {}
+
+    @property
+    def sub_step(self) -> int:
+        """Sub-steps at this gate in which something was to be done, where most were needed."""
+        return max(self._sub_steps.values(), default=0)
 
     @property
     def finished(self) -> bool:
         """Whether the last step has been carried out, and every conversation has ended."""
         return super().finished and not self._talks
 
-    @property
-    def may_ask(self) -> bool:
+    def may_ask(self, entity: str) -> bool:
         """Whether there are sub-steps left at this gate for a question and what follows it."""
-        return self.sub_step <= SUB_STEPS - LAST_WORDS
+        return self._sub_steps.get(place_of(entity), 0) <= SUB_STEPS - LAST_WORDS
 
     @abstractmethod
     def at_gate(self, time: int, entity: str, inbox: Inbox) -> Mapping[str, Any] | Conversation:
@@ -124,12 +124,12 @@ class NegotiatingSimulator(ScheduledSimulator):
         del max_advance
         began = thread_time()
         due = time != self._now and self._open(time)
-        heard = self._listen(time, inputs, active=due or bool(self._talks))
+        heard = self._listen(time, inputs, self._outputs if due else self._talks)
         self._changed = {}
         for entity in self._outputs:
             changes = self._turn(time, entity, inputs.get(entity, {}), heard.get(entity), due=due)
             if changes:
-                self._changed[entity] = self._seal(time, changes)
+                self._changed[entity] = self._seal(time, entity, changes)
         if self._talks:
             self._changed.setdefault(next(iter(self._outputs)), {})[AGAIN] = True
         self.busy_s += thread_time() - began
@@ -156,28 +156,33 @@ class NegotiatingSimulator(ScheduledSimulator):
                 f"the conversations of {names} at {self._now} s had not ended at {time} s: was "
                 "`keep_listening` left out?"
             )
-        self._now, self.sub_step = time, 0
+        self._now, self._sub_steps = time, {}
         due = time in self._times
         self._stepped += due
         return due
 
-    def _listen(self, time: int, inputs: Mapping[str, Any], *, active: bool) -> Mapping[str, Inbox]:
-        """Take this instant's messages out of the inputs, and count the sub-step.
+    def _listen(
+        self, time: int, inputs: Mapping[str, Any], active: Iterable[str]
+    ) -> Mapping[str, Inbox]:
+        """Take this instant's messages out of the inputs, and count the sub-step of each place.
+
+        It counts where entities are active or hear something.
 
         Taken out, because mosaik 3.6.0 without its cache keeps them among the persistent inputs.
         """
-        latest = 0
+        latest = dict.fromkeys(map(place_of, active), 0)
         heard: dict[str, dict[str, dict[str, Any]]] = {}
         for entity, received in inputs.items():
+            place = place_of(entity)
             said = by_sender({name: received.pop(name) for name in self._said if name in received})
             for attribute, senders in said.items():
                 for sender, message in senders.items():
                     if message.time_s == time:
-                        latest = max(latest, message.sub_step)
+                        latest[place] = max(latest.get(place, 0), message.sub_step)
                         to_entity = heard.setdefault(entity, {})
                         to_entity.setdefault(attribute, {})[sender] = message.value
-        if active or heard:
-            self.sub_step = max(self.sub_step + 1, latest)
+        for place, sub_step in latest.items():
+            self._sub_steps[place] = max(self._sub_steps.get(place, 0) + 1, sub_step)
         return heard
 
     def _turn(
@@ -206,9 +211,10 @@ class NegotiatingSimulator(ScheduledSimulator):
             last: Mapping[str, Any] = end.value
             return last
 
-    def _seal(self, time: int, changes: Mapping[str, Any]) -> dict[str, Any]:
+    def _seal(self, time: int, entity: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+        sub_step = self._sub_steps.get(place_of(entity), 0)
         return {
-            attribute: Said(time, self.sub_step, value) if attribute in self._said else value
+            attribute: Said(time, sub_step, value) if attribute in self._said else value
             for attribute, value in changes.items()
         }
 

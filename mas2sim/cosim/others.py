@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from mas2sim.cosim.setup import CaseSetup
-from mas2sim.cosim.simulators import Recorder
+from mas2sim.cosim.simulators import Recording
 from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.grid_state import GridLayout
 from mas2sim.results.record import OtherRecord
@@ -30,7 +30,7 @@ def layout_of_homes(setup: CaseSetup) -> GridLayout:
     )
 
 
-def other_record(setup: CaseSetup, recorder: Recorder) -> OtherRecord | None:
+def other_record(setup: CaseSetup, recording: Recording) -> OtherRecord | None:
     """What the other participants metered and pay; None where there are none.
 
     Each is its own aggregator: what that keeps or adds is the participant's.
@@ -38,14 +38,14 @@ def other_record(setup: CaseSetup, recorder: Recorder) -> OtherRecord | None:
     names = [each.name for each in setup.participants]
     if not names:
         return None
-    heard = recorder.messages
+    heard = recording.messages
     settled = [heard["settlement"][name] for name in names]
 
     def metered(attribute: str) -> FloatArray:
         """Sum over the points of each meter, shape (level, participant, ptu)."""
         per_ptu = [
             np.stack([getattr(each[name], attribute).sum(axis=1) for name in names], axis=1)
-            for each in recorder.measurements
+            for each in recording.measurements
         ]
         return np.stack(per_ptu, axis=-1)
 

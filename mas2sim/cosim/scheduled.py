@@ -109,14 +109,32 @@ NOTHING = "nothing yet"
 """What a delayed link carries before its first message: mosaik does not take None for that."""
 
 
+def entity_at(place: str, name: str) -> str:
+    """Entity of that name in a place, as mosaik knows it.
+
+    Substations that share a world have communities of the same names, so the place goes before it.
+    """
+    return f"{place}/{name}"
+
+
+def place_of(entity: str) -> str:
+    """Place of an entity; nothing for one that was named without."""
+    return entity.rpartition("/")[0]
+
+
+def name_of(entity: str) -> str:
+    """Name of an entity in its place."""
+    return entity.rpartition("/")[2]
+
+
 def by_sender(inputs: Mapping[str, Mapping[str, Any]]) -> Inbox:
     """Name senders by their entity alone, and leave out those that have sent nothing.
 
-    ``"cems-0.community_1"`` becomes ``"community_1"``.
+    ``"cems-0.cardiff_1/community_1"`` becomes ``"community_1"``: who sends is of the same place.
     """
     return {
         attribute: {
-            source.split(".", 1)[1]: value
+            name_of(source.split(".", 1)[1]): value
             for source, value in values.items()
             if value is not None and value is not NOTHING
         }

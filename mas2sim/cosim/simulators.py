@@ -6,12 +6,12 @@ Each is a few lines around an agent: which message is due at which gate, and not
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from mas2sim.cosim.scheduled import Inbox, ScheduledSimulator, only
+from mas2sim.cosim.scheduled import Inbox, ScheduledSimulator, only, place_of
 from mas2sim.domain.arrays import FloatArray, IntArray, frozen
 from mas2sim.domain.community import Community
 from mas2sim.domain.grid_state import GridState, PowerFlow
@@ -35,9 +35,9 @@ class HomesSimulator(ScheduledSimulator):
 
     Parameters
     ----------
-    behind : sequence of array
-        Connections behind each congestion point, as places among all in the order of `plants`;
-        without it there is the transformer alone.
+    behind : mapping of str to sequence of array
+        By substation, the connections behind each congestion point, as places among all of the
+        substation in the order of `plants`; without it there is the transformer alone.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class HomesSimulator(ScheduledSimulator):
         levels: int,
         timetable: Timetable,
         horizon: Horizon,
-        behind: Sequence[IntArray] | None = None,
+        behind: Mapping[str, Sequence[IntArray]] | None = None,
     ) -> None:
         super().__init__(
             "Homes",
@@ -67,8 +67,11 @@ class HomesSimulator(ScheduledSimulator):
         self._drawn: dict[str, list[FloatArray]] = {name: [] for name in plants}
         self._curtailed: dict[str, list[FloatArray]] = {name: [] for name in plants}
         self._measured: dict[str, Measurements] = {}
-        self._validated: DPrognosis | None = None
-        self._behind = behind
+        self._validated: dict[str, DPrognosis | None] = {}
+        self._behind = behind or {}
+        self._together: dict[str, list[str]] = {}
+        for name in plants:
+            self._together.setdefault(place_of(name), []).append(name)
 
     def act(self, time: int, entity: str, inbox: Inbox) -> Mapping[str, Any]:
         """Step through a PTU, or hand over the metered day."""
@@ -85,7 +88,7 @@ class HomesSimulator(ScheduledSimulator):
             if day_before is None:
                 day_before = np.repeat(unmanaged[:, :, None], self._horizon.ptus, axis=2)
             changes["stored_start_kwh"] = plant.run_in(day_before)
-        self._validated = only(inbox, "validated")
+        self._validated[place_of(entity)] = only(inbox, "validated")
         setpoints = only(inbox, "setpoints")
         measured = plant.step(self._ptu(time), setpoints or Setpoints(unmanaged))
         self._drawn[entity].append(measured.p_kw)
@@ -96,30 +99,33 @@ class HomesSimulator(ScheduledSimulator):
         """Limit connections where the DSO has to, and say what the grid sees."""
         if time == self._timetable.settle_s:
             return {}
-        curtailed = self._curtailed_kw(self._ptu(time))
-        first = 0
         seen: dict[str, Mapping[str, Any]] = {}
-        for entity, measured in self._measured.items():
-            last = first + measured.p_kw.shape[1]
-            taken_kw = curtailed[:, first:last]
-            first = last
-            self._curtailed[entity].append(taken_kw)
-            left = replace(measured, p_kw=measured.p_kw - taken_kw) if taken_kw.any() else measured
-            seen[entity] = {"measurements": left}
+        for place, entities in self._together.items():
+            curtailed = self._curtailed_kw(place, self._ptu(time))
+            first = 0
+            for entity in entities:
+                measured = self._measured[entity]
+                last = first + measured.p_kw.shape[1]
+                taken_kw = curtailed[:, first:last]
+                first = last
+                self._curtailed[entity].append(taken_kw)
+                left_kw = measured.p_kw - taken_kw
+                left = replace(measured, p_kw=left_kw) if taken_kw.any() else measured
+                seen[entity] = {"measurements": left}
         return seen
 
     def _ptu(self, time: int) -> int:
         return (time - self._timetable.operate_s) // self._horizon.ptu_seconds
 
-    def _curtailed_kw(self, ptu: int) -> FloatArray:
-        """What each connection gives up, shape (level, home in the order of entities)."""
-        drawn_kw = np.concatenate([each.p_kw for each in self._measured.values()], axis=1)
+    def _curtailed_kw(self, place: str, ptu: int) -> FloatArray:
+        """What each connection of a place gives up, shape (level, home by entity)."""
+        measured = [self._measured[entity] for entity in self._together[place]]
+        drawn_kw = np.concatenate([each.p_kw for each in measured], axis=1)
         curtailed_kw = np.zeros_like(drawn_kw)
-        wanted = self._validated
+        wanted = self._validated.get(place)
         if wanted is None or not len(wanted.curtailment_kw):
             return curtailed_kw
-        everyone = np.arange(drawn_kw.shape[1])
-        behind = [everyone] if self._behind is None else self._behind
+        behind = self._behind.get(place, [np.arange(drawn_kw.shape[1])])
         # Feeders first: what they give up the transformer has no more.
         for point in reversed(range(len(behind))):
             places = behind[point]
@@ -133,50 +139,80 @@ class HomesSimulator(ScheduledSimulator):
         return curtailed_kw
 
 
-class GridSimulator(ScheduledSimulator):
-    """The network: gathers the day's powers and solves all levels as one batch at its end."""
+@dataclass(slots=True, eq=False)
+class ConnectedGrid:
+    """A network with those who are connected to it, and the powers of the day so far.
 
-    def __init__(
-        self,
-        name: str,
-        flow: PowerFlow,
-        communities: Sequence[Community],
-        timetable: Timetable,
-        horizon: Horizon,
-    ) -> None:
-        times = delivery_times(timetable, horizon)
-        super().__init__("Grid", ["measurements", "grid_states"], [name], times)
-        self._flow, self._communities, self._last = flow, communities, times[-1]
-        self._p_kw: list[FloatArray] = []
-        self._q_kvar: list[FloatArray] = []
+    Parameters
+    ----------
+    parties : sequence of Community
+        Who measures; members are places among the power flow's connections.
+    """
 
-    def act(self, time: int, entity: str, inbox: Inbox) -> Mapping[str, Any]:
-        """Gather; in the last PTU, solve."""
-        del entity
-        measured: Mapping[str, Measurements] = inbox["measurements"]
-        homes = sum(len(community.members) for community in self._communities)
+    flow: PowerFlow
+    parties: Sequence[Community]
+    _p_kw: list[FloatArray] = field(default_factory=list, init=False)
+    _q_kvar: list[FloatArray] = field(default_factory=list, init=False)
+
+    def gather(self, measured: Mapping[str, Measurements]) -> None:
+        """Note the powers of one PTU, measured by party."""
+        homes = sum(len(party.members) for party in self.parties)
         p_kw = np.full((len(next(iter(measured.values())).p_kw), homes), np.nan)
         q_kvar = p_kw.copy()
-        for community in self._communities:
-            members = list(community.members)
-            p_kw[:, members] = measured[community.name].p_kw
-            q_kvar[:, members] = measured[community.name].q_kvar
+        for party in self.parties:
+            members = list(party.members)
+            p_kw[:, members] = measured[party.name].p_kw
+            q_kvar[:, members] = measured[party.name].q_kvar
         self._p_kw.append(p_kw)
         self._q_kvar.append(q_kvar)
-        return {} if time < self._last else {"grid_states": self._solve()}
 
-    def _solve(self) -> tuple[GridState, ...]:
+    def solve(self) -> tuple[GridState, ...]:
         """State of each level over the day."""
         p_kw, q_kvar = (np.stack(parts, axis=1) for parts in (self._p_kw, self._q_kvar))
         levels, ptus, homes = p_kw.shape
-        state = self._flow.solve(p_kw.reshape(-1, homes), q_kvar.reshape(-1, homes))
+        state = self.flow.solve(p_kw.reshape(-1, homes), q_kvar.reshape(-1, homes))
         return tuple(state.part(slice(k * ptus, (k + 1) * ptus)) for k in range(levels))
 
 
-class Recorder(ScheduledSimulator):
-    """Keeps what the others sent; `messages` holds the last value by attribute and sender."""
+class GridSimulator(ScheduledSimulator):
+    """The networks: each gathers the day's powers and solves all levels as one batch at its end."""
 
-    def __init__(self, name: str, timetable: Timetable, horizon: Horizon) -> None:
+    def __init__(
+        self, grids: Mapping[str, ConnectedGrid], timetable: Timetable, horizon: Horizon
+    ) -> None:
+        times = delivery_times(timetable, horizon)
+        super().__init__("Grid", ["measurements", "grid_states"], list(grids), times)
+        self._grids, self._last = grids, times[-1]
+
+    def act(self, time: int, entity: str, inbox: Inbox) -> Mapping[str, Any]:
+        """Gather; in the last PTU, solve."""
+        grid = self._grids[entity]
+        grid.gather(inbox["measurements"])
+        return {} if time < self._last else {"grid_states": grid.solve()}
+
+
+@dataclass(slots=True, eq=False)
+class Recording:
+    """What was sent in one substation.
+
+    Parameters
+    ----------
+    measurements : list
+        One mapping a PTU, by party.
+    messages : dict
+        The last value by attribute and sender.
+    """
+
+    measurements: list[Mapping[str, Measurements]] = field(default_factory=list)
+    messages: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+class Recorder(ScheduledSimulator):
+    """Keeps what the others sent, in one recording a substation."""
+
+    def __init__(
+        self, recordings: Mapping[str, Recording], timetable: Timetable, horizon: Horizon
+    ) -> None:
         super().__init__(
             "Recorder",
             [
@@ -188,7 +224,7 @@ class Recorder(ScheduledSimulator):
                 "grid_states",
                 "settlement",
             ],
-            [name],
+            list(recordings),
             [
                 timetable.plan_s,
                 timetable.validate_s,
@@ -197,15 +233,14 @@ class Recorder(ScheduledSimulator):
             ],
         )
         self._settle_s, self._operate_s = timetable.settle_s, timetable.operate_s
-        self.measurements: list[Mapping[str, Measurements]] = []
-        self.messages: dict[str, Mapping[str, Any]] = {}
+        self._recordings = recordings
 
     def act(self, time: int, entity: str, inbox: Inbox) -> Mapping[str, Any]:
         """Record."""
-        del entity
+        recording = self._recordings[entity]
         if self._operate_s <= time < self._settle_s:
-            self.measurements.append(inbox["measurements"])
-        self.messages.update(
+            recording.measurements.append(inbox["measurements"])
+        recording.messages.update(
             (attribute, values)
             for attribute, values in inbox.items()
             if attribute != "measurements"

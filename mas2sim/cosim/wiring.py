@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mas2sim.cosim.scheduled import NOTHING
+from mas2sim.cosim.scheduled import NOTHING, name_of, place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,14 +14,16 @@ class Link:
     """One attribute from one simulator to another.
 
     Entities of the same name are linked one to one (a community's boxes, homes and aggregator);
-    a simulator that has one entity is linked with all of the other's.
+    a simulator that has one entity a substation is linked with all of the other's there. Nothing
+    goes from one substation to another.
 
     Parameters
     ----------
     delay_gates : int
         Gates that pass before the message arrives; 0 is the same instant.
     without : tuple of str
-        Entities whose messages are lost on the way: what a study of failures cuts.
+        Entities whose messages are lost on the way: what a study of failures cuts. A name alone
+        stands for the entities of that name in every substation.
     weak : bool
         Whether the message is read one sub-step later: the link that closes a same-time loop.
     """
@@ -79,7 +81,11 @@ def connect(
             shift["weak"] = True
         if link.delay_gates:
             shift["time_shifted"] = link.delay_gates * gate_s
-        sources = [source for source in entities[link.source] if source.eid not in link.without]
+        sources = [
+            source
+            for source in entities[link.source]
+            if not {source.eid, name_of(source.eid)} & set(link.without)
+        ]
         for source, target in _pairs(sources, entities[link.target]):
             # What wakes its reader needs no first value: nobody looks for it before it comes.
             if shift and not target.triggered_by(link.attribute):
@@ -88,8 +94,11 @@ def connect(
 
 
 def _pairs(sources: Sequence[Any], targets: Sequence[Any]) -> list[tuple[Any, Any]]:
-    """Pair entities of the same name, or all with the only one."""
+    """Pair entities of the same name, or within each place all with the only one."""
     by_name = {target.eid: target for target in targets}
     if all(source.eid in by_name for source in sources):
         return [(source, by_name[source.eid]) for source in sources]
-    return [(source, target) for source in sources for target in targets]
+    by_place: dict[str, list[Any]] = {}
+    for target in targets:
+        by_place.setdefault(place_of(target.eid), []).append(target)
+    return [(source, target) for source in sources for target in by_place[place_of(source.eid)]]

@@ -6,48 +6,34 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import thread_time
-from typing import Any
+from typing import Any, TypeVar
 
 import mosaik
-import numpy as np
-import numpy.typing as npt
 from mosaik.proxies import LocalProxy
 from mosaik.starters import Starter
 
-from mas2sim.cems import EnergyBoxes, PlanCache, PlanningTask
-from mas2sim.cosim.agent_terms import (
-    aggregator_terms,
-    behind_points,
-    congestion_register,
-    dso_terms,
-    market_records,
-)
-from mas2sim.cosim.central import CentralPlan, central_plan
+from mas2sim.cems import PlanCache
+from mas2sim.cosim.agents import DSO, GRID, RECORDER, Progress, SubstationAgents, make_agents
 from mas2sim.cosim.market_simulators import AggregatorSimulator, CemsSimulator, DsoSimulator
 from mas2sim.cosim.negotiating import SUB_STEPS, keep_listening, start_in_circles
-from mas2sim.cosim.others import layout_of_homes, other_record
-from mas2sim.cosim.scheduled import ScheduledSimulator
+from mas2sim.cosim.record_making import record_of
+from mas2sim.cosim.scheduled import ScheduledSimulator, entity_at
 from mas2sim.cosim.setup import CaseSetup
-from mas2sim.cosim.simulators import GridSimulator, HomesSimulator, Recorder
-from mas2sim.cosim.wiring import LINKS, Link, connect
-from mas2sim.domain.arrays import FloatArray
-from mas2sim.domain.errors import Mas2simError
-from mas2sim.domain.grid_state import GridState
-from mas2sim.domain.limits import Regime
-from mas2sim.domain.typical_day import Level
-from mas2sim.grid import protected_branches, tripped
-from mas2sim.market import (
-    Aggregator,
-    Dso,
-    Timetable,
+from mas2sim.cosim.simulators import (
+    ConnectedGrid,
+    GridSimulator,
+    HomesSimulator,
+    Recorder,
+    Recording,
 )
-from mas2sim.plant import SimulatedBlock, reference_days
-from mas2sim.results.record import CaseRecord, MarketRecord
+from mas2sim.cosim.wiring import LINKS, Link, connect
+from mas2sim.domain.errors import Mas2simError
+from mas2sim.market import Timetable
+from mas2sim.results.record import CaseRecord
 
-Progress = Callable[[str, int, int], None]
-"""Called with the stage, what is done and what there is to do."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,22 +42,32 @@ class WorldRun:
 
     Parameters
     ----------
+    records : tuple of CaseRecord
+        One for each substation, in the order of the setups.
     mosaik_s : float
         CPU time that building and running the world took beyond the agents' own work. [s]
     """
 
-    record: CaseRecord
+    records: tuple[CaseRecord, ...]
     mosaik_s: float
+
+    @property
+    def record(self) -> CaseRecord:
+        """The record of a world with one substation."""
+        (only,) = self.records
+        return only
 
 
 def run_world(
-    setup: CaseSetup,
-    *,
+    *setups: CaseSetup,
     links: Sequence[Link] = LINKS,
     progress: Progress = lambda _stage, _done, _total: None,
     cache: PlanCache | None = None,
 ) -> WorldRun:
-    """Run one case through mosaik.
+    """Run one case through mosaik: one substation, or several in one world.
+
+    Substations have the same levels, hours and gates. Nothing goes from one to another, so the
+    record of each is what it would be alone.
 
     Parameters
     ----------
@@ -81,110 +77,62 @@ def run_world(
     cache : PlanCache, optional
         Plans shared with other cases of this process; the result is the same without it.
     """
-    connections, parties = setup.connections, setup.parties
-    references = reference_days(connections, setup.horizon)
-    central = _central(setup, references, progress)
-    boxes = _energy_boxes(setup, references, central, progress, cache)
-    register = congestion_register(setup)
-    aggregators = {
-        party.name: Aggregator(
-            party,
-            setup.tariff_of(party.name),
-            setup.horizon,
-            aggregator_terms(setup, party, register),
-        )
-        for party in parties
-    }
-    dso = Dso(dso_terms(setup, register), setup.horizon)
-    plants = {
-        party.name: SimulatedBlock(
-            [connections[member] for member in party.members],
-            [references[member] for member in party.members],
-            setup.horizon,
-            len(setup.levels),
-        )
-        for party in parties
-    }
-    timetable, horizon, name = setup.timetable, setup.horizon, setup.flow.layout.name
-    recorder = Recorder(name, timetable, horizon)
-    simulators: dict[str, ScheduledSimulator] = {
-        "cems": CemsSimulator(boxes, timetable, horizon),
-        "homes": HomesSimulator(
-            plants, len(setup.levels), timetable, horizon, behind_points(setup, register)
-        ),
-        "aggregator": AggregatorSimulator(aggregators, timetable),
-        "dso": DsoSimulator(name, dso, timetable),
-        "grid": GridSimulator(name, setup.flow, parties, timetable, horizon),
-        "recorder": recorder,
-    }
-    mosaik_s = _run(simulators, links, timetable)
-    messages = (
-        dso.messages
-        + sum(aggregator.messages for aggregator in aggregators.values())
-        + sum(block.messages for block in boxes.values())
-    )
-    markets = market_records(setup, aggregators, boxes, dso, central)
-    return WorldRun(_record(setup, plants, boxes, recorder, messages, markets, dso), mosaik_s)
-
-
-def _central(setup: CaseSetup, references: Sequence[Any], progress: Progress) -> CentralPlan | None:
-    """Plans of the level `central`; its gap is a share of what imports cost unmanaged."""
-    if Level.CENTRAL not in setup.levels:
-        return None
-    progress("solve the centralised benchmark", 0, 1)
-    drawn_kw = np.maximum([reference.net_kw for reference in references[: len(setup.homes)]], 0.0)
-    payments_eur = float((drawn_kw * setup.tariff.import_eur_per_kwh).sum())
-    return central_plan(
-        setup.connections,
-        references,
-        setup.communities,
-        setup.tariff,
-        setup.horizon,
-        setup.limits,
-        setup.market,
-        payments_eur * setup.horizon.ptu_hours,
-        {
-            member: setup.tariff_of(party.name)
-            for party in setup.other_parties
-            for member in party.members
-        },
-    )
-
-
-def _energy_boxes(
-    setup: CaseSetup,
-    references: Sequence[Any],
-    central: CentralPlan | None,
-    progress: Progress,
-    cache: PlanCache | None,
-) -> dict[str, EnergyBoxes]:
-    task = PlanningTask(
-        setup.levels,
-        setup.tariff,
-        setup.horizon,
-        setup.ties,
-        setup.seed,
-        setup.substation,
-        cache,
-        {} if central is None else {Level.CENTRAL: central.plans},
-    )
+    first = setups[0]
+    homes = sum(len(setup.connections) for setup in setups)
     done = 0
 
     def planned() -> None:
         nonlocal done
         done += 1
-        progress("plan the homes", done, len(connections))
+        progress("plan the homes", done, homes)
 
-    connections = setup.connections
-    return {
-        party.name: EnergyBoxes(
-            party,
-            connections,
-            references,
-            replace(task, tariff=setup.tariff_of(party.name)),
-            planned,
+    agents = {
+        each.place: each
+        for each in (
+            make_agents(setup, progress=progress, planned=planned, cache=cache) for setup in setups
         )
-        for party in setup.parties
+    }
+    if len(agents) < len(setups):
+        raise Mas2simError("substations that share a world need names of their own")
+    recordings = {place: Recording() for place in agents}
+    mosaik_s = _run(_simulators(agents, recordings, first), links, first.timetable, len(agents))
+    records = tuple(record_of(each, recordings[place]) for place, each in agents.items())
+    return WorldRun(records, mosaik_s)
+
+
+def _simulators(
+    agents: Mapping[str, SubstationAgents], recordings: Mapping[str, Recording], first: CaseSetup
+) -> dict[str, ScheduledSimulator]:
+    """The simulators of a world: six, whatever the number of substations."""
+    timetable, horizon = first.timetable, first.horizon
+
+    def everywhere(of: Callable[[SubstationAgents], Mapping[str, T]]) -> dict[str, T]:
+        """What each party of each substation has, by entity."""
+        return {
+            entity_at(place, name): value
+            for place, each in agents.items()
+            for name, value in of(each).items()
+        }
+
+    return {
+        "cems": CemsSimulator(everywhere(lambda each: each.boxes), timetable, horizon),
+        "homes": HomesSimulator(
+            everywhere(lambda each: each.plants),
+            len(first.levels),
+            timetable,
+            horizon,
+            {place: each.behind for place, each in agents.items()},
+        ),
+        "aggregator": AggregatorSimulator(everywhere(lambda each: each.aggregators), timetable),
+        "dso": DsoSimulator(everywhere(lambda each: {DSO: each.dso}), timetable),
+        "grid": GridSimulator(
+            everywhere(lambda each: {GRID: ConnectedGrid(each.setup.flow, each.setup.parties)}),
+            timetable,
+            horizon,
+        ),
+        "recorder": Recorder(
+            everywhere(lambda each: {RECORDER: recordings[each.place]}), timetable, horizon
+        ),
     }
 
 
@@ -207,13 +155,16 @@ class _Ready(Starter):
 
 
 def _run(
-    simulators: Mapping[str, ScheduledSimulator], links: Sequence[Link], timetable: Timetable
+    simulators: Mapping[str, ScheduledSimulator],
+    links: Sequence[Link],
+    timetable: Timetable,
+    substations: int,
 ) -> float:
     """Run the world and return the CPU time that mosaik itself took. [s]"""
     if _loop_is_running():
         # A notebook's own event loop would refuse mosaik's: give it a thread without one.
         with ThreadPoolExecutor(1) as thread:
-            return thread.submit(_run, simulators, links, timetable).result()
+            return thread.submit(_run, simulators, links, timetable, substations).result()
     began = thread_time()
     # cache=False pushes values to their readers. With the cache, mosaik 3.6.0 throws the initial
     # value of a link that is delayed by more than one second away before it is read. The loop is
@@ -224,7 +175,7 @@ def _run(
             skip_greetings=True,
             configure_logging=False,
             cache=False,
-            max_loop_iterations=SUB_STEPS,
+            max_loop_iterations=SUB_STEPS * substations,
             asyncio_loop=loop,
         ) as world,
         _ending_tasks(loop),
@@ -260,124 +211,3 @@ def _loop_is_running() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def _record(
-    setup: CaseSetup,
-    plants: Mapping[str, SimulatedBlock],
-    boxes: Mapping[str, EnergyBoxes],
-    recorder: Recorder,
-    messages: int,
-    markets: Mapping[Level, MarketRecord],
-    dso: Dso,
-) -> CaseRecord:
-    """Put what the recorder gathered by community into the order of homes and devices."""
-    order = [member for community in setup.communities for member in community.members]
-    by_home = np.argsort(order)
-    devices = [
-        (community.members[home], device)
-        for community in setup.communities
-        for home, device in plants[community.name].devices
-    ]
-    # Stable: the devices of one home keep their order.
-    by_device = np.argsort([home for home, _ in devices], kind="stable")
-
-    def gather(attribute: str, places: npt.NDArray[np.intp]) -> FloatArray:
-        """Shape (level, home or device, ptu)."""
-        per_ptu = [
-            np.concatenate(
-                [getattr(measured[community.name], attribute) for community in setup.communities],
-                axis=1,
-            )
-            for measured in recorder.measurements
-        ]
-        return np.stack(per_ptu, axis=-1)[:, places]
-
-    heard = recorder.messages
-    missing = np.full((len(setup.levels), setup.horizon.ptus), np.nan)
-    a_plans = [heard["a_plan"].get(community.name) for community in setup.communities]
-    settlements = [heard["settlement"][community.name] for community in setup.communities]
-    grid = dict(zip(setup.levels, heard["grid_states"][setup.flow.layout.name], strict=True))
-    prognosis = heard["validated"][setup.flow.layout.name]
-
-    def per_community(name: str) -> FloatArray:
-        """Shape (level, community)."""
-        return np.stack([getattr(each, name) for each in settlements], axis=1)
-
-    plans = {
-        level: tuple(
-            np.array(
-                [
-                    plan
-                    for community in setup.communities
-                    for plan in boxes[community.name].plans[level]
-                ],
-                dtype=object,
-            )[by_home]
-        )
-        for level in setup.levels
-    }
-    return CaseRecord(
-        axes=setup.axes,
-        date=setup.date,
-        levels=setup.levels,
-        horizon=setup.horizon,
-        tariff=setup.tariff,
-        limits=setup.limits,
-        layout=layout_of_homes(setup),
-        homes=setup.homes,
-        communities=setup.communities,
-        devices=tuple(devices[place] for place in by_device),
-        net_kw=gather("p_kw", by_home),
-        reactive_kvar=gather("q_kvar", by_home),
-        device_kw=gather("device_kw", by_device),
-        stored_kwh=gather("stored_kwh", by_device),
-        stored_start_kwh=np.concatenate(
-            [heard["stored_start_kwh"][community.name] for community in setup.communities], axis=1
-        )[:, by_device],
-        plans=plans,
-        a_plan_kw=np.stack([missing if plan is None else plan.net_kw for plan in a_plans], axis=1),
-        d_prognosis_kw=prognosis.net_kw,
-        regimes=_with_trips(setup, prognosis.regimes, grid),
-        bill_eur=np.concatenate([each.bill_eur for each in settlements], axis=1)[:, by_home],
-        payment_eur=np.concatenate([each.payment_eur for each in settlements], axis=1)[:, by_home],
-        grid=grid,
-        outdoor_c=setup.outdoor_c,
-        clearness=setup.clearness,
-        messages=messages,
-        curtailed_kw=np.concatenate(
-            [heard["curtailed_kw"][community.name] for community in setup.communities], axis=1
-        )[:, by_home],
-        dso_eur=per_community("dso_eur"),
-        service_eur=per_community("service_eur"),
-        shortfall_eur=per_community("shortfall_eur"),
-        local_kwh=per_community("local_kwh"),
-        markets=markets,
-        congestion=dso.outcome,
-        fee_eur_per_kwh=setup.market.local.fee_eur_per_kwh,
-        others=other_record(setup, recorder),
-    )
-
-
-def _with_trips(
-    setup: CaseSetup,
-    regimes: Sequence[Sequence[Regime]],
-    grid: Mapping[Level, GridState],
-) -> tuple[tuple[Regime, ...], ...]:
-    """Regimes by plan, red from where a protection trips in delivery.
-
-    The flow goes on as if nothing had tripped: what is lost then is not estimated.
-    """
-    watched = protected_branches(setup.flow.layout, setup.protection.limit)
-    found = []
-    for level, planned in zip(setup.levels, regimes, strict=True):
-        loading = grid[level].loading_percent
-        red = np.zeros(len(planned), dtype=np.bool_)
-        for branch in watched:
-            red |= tripped(loading[:, branch], setup.protection, setup.horizon.ptu_hours)
-        found.append(
-            tuple(
-                Regime.RED if trips else regime for trips, regime in zip(red, planned, strict=True)
-            )
-        )
-    return tuple(found)

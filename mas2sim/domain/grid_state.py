@@ -16,6 +16,9 @@ TRANSFORMER = "transformer"
 
 ALL_PHASES = "abc"
 
+LOW_VOLTAGE_KV = 1.0
+"""Low voltage ends here (IEC 60038); statutory limits of the homes' voltage hold below."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bus:
@@ -87,6 +90,11 @@ class GridLayout:
             if found:
                 phases.update(dict.fromkeys(tail, "".join(sorted(found))))
         return tuple(phases[bus.name] for bus in self.buses)
+
+    @property
+    def low_voltage(self) -> tuple[int, ...]:
+        """Indices of the buses of low voltage, to which the statutory band applies."""
+        return tuple(i for i, bus in enumerate(self.buses) if bus.vn_kv <= LOW_VOLTAGE_KV)
 
     @property
     def feeder_heads(self) -> dict[str, tuple[int, ...]]:
@@ -183,8 +191,8 @@ class GridState:
     """Solution of the power flow over a batch of times.
 
     A time that did not converge is False in `converged` and NaN everywhere else. NaN stands also
-    for a voltage on a phase that a bus does not have, so `converged` alone tells whether the flow
-    was solved.
+    for a voltage on a phase that a bus does not have and for an unbalance without three phases, so
+    `converged` alone tells whether the flow was solved.
 
     Parameters
     ----------
@@ -192,6 +200,10 @@ class GridState:
         Voltage magnitude, phase to neutral; one phase when the flow is balanced. NaN also on the
         phases that are not among `GridLayout.bus_phases`: the neutral's shift moves the voltage
         there in the model, but no wire has it.
+    unbalance_percent : array, shape (time, bus)
+        Voltage unbalance: the negative over the positive sequence of the voltages phase to neutral
+        (IEC 61000-4-30). NaN on buses that have not three phases (`GridLayout.bus_phases`), and
+        everywhere when the flow is balanced, which says nothing about it.
     loading_percent : array, shape (time, branch)
         Lines: current of the most loaded phase against the rating. Transformer: apparent power at
         the HV side, losses included, against the rating; phase by phase it is the sum of the
@@ -204,6 +216,7 @@ class GridState:
     """
 
     vm_pu: FloatArray
+    unbalance_percent: FloatArray
     loading_percent: FloatArray
     import_kw: FloatArray
     import_kvar: FloatArray

@@ -18,6 +18,9 @@ class GridLimits:
         Statutory band, phase to neutral.
     loading_percent : float
         Bound on the loading of transformer and cables against their ratings.
+    unbalance_percent : float
+        Bound on the voltage unbalance, negative over positive sequence. EN 50160 has 2 % for the
+        10-minute means of 95 % of a week; taken here as a bound on every PTU.
     """
 
     transformer_import_kw: float
@@ -25,6 +28,7 @@ class GridLimits:
     voltage_min_v: float
     voltage_max_v: float
     loading_percent: float = 100.0
+    unbalance_percent: float = 2.0
 
 
 class Regime(StrEnum):

@@ -1,4 +1,4 @@
-"""Participants that are no households: a larger PV plant, an EV charging station.
+"""Participants that are no households: a shop, a larger PV plant, an EV charging station.
 
 Each has one meter, a tariff of its own and its own bill to keep low. It stays outside communities
 and speaks to the DSO for itself (D6.1, 2.4.2: decentralised producer, flexibility provider).
@@ -28,13 +28,16 @@ class Participant:
     tariff : Tariff
         Of its meter; with several points no price of the peak, which is one for all of them.
     bus : str
-        Where it is connected, three-phase.
+        Where it is connected.
+    phase : str
+        ``"a"``, ``"b"``, ``"c"``, or ``"abc"`` for a three-phase connection.
     """
 
     name: str
     points: tuple[Home, ...]
     tariff: Tariff
     bus: str
+    phase: str = "abc"
 
     @property
     def point_tariff(self) -> Tariff:

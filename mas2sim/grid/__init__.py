@@ -26,6 +26,7 @@ from mas2sim.grid.protection import (
     protected_branches,
     tripped,
 )
+from mas2sim.grid.recipe import recipe_numbers
 from mas2sim.grid.sensitivity import (
     FeederVoltages,
     MarginalLosses,
@@ -68,6 +69,7 @@ __all__ = [
     "power_flow",
     "protected_branches",
     "read_pandapower",
+    "recipe_numbers",
     "to_pandapower",
     "tripped",
     "voltage_sensitivity",

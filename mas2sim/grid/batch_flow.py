@@ -1,21 +1,25 @@
 """Power flow of many times in one call, by power-grid-model: balanced, or phase by phase.
 
-The model is built once for a substation; each call hands it the powers of all times at once. A
-batch gives bit for bit what its times give one by one.
+The model is built once for a substation; each call hands it the powers of many times at once. A
+batch gives bit for bit what its times give one by one, however it is cut and on however many
+threads it is solved.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from mas2sim.domain.arrays import BoolArray, FloatArray, IntArray
-from mas2sim.domain.errors import GridError
+from mas2sim.domain.arrays import FloatArray, IntArray
+from mas2sim.domain.errors import Fault, GridError
+from mas2sim.domain.grid_extremes import GridExtremes
 from mas2sim.domain.grid_state import GridLayout, GridState
+from mas2sim.grid.batch_extremes import ExtremePlaces, extremes_of, over_phases
+from mas2sim.grid.batch_model import batch_model, phase_share, phases_present
 from mas2sim.grid.check import zero_sequence_faults
-from mas2sim.grid.network import PHASES, Network
-from mas2sim.grid.solution import masked_state, no_load_kw, powers_or_fault
+from mas2sim.grid.solution import masked_state, no_load_kw, powers_or_fault, unbalance_percent
 from mas2sim.grid.substation import Substation
 
 ERROR_TOLERANCE_PU = 1e-10
@@ -27,15 +31,25 @@ MAX_ITERATIONS = 100
 5 kW (0.93 pu) need 14, at 10 kW (0.66 pu) 57; what needs more than 100 is within 4 % of the load at
 which voltages collapse."""
 
+FLOWS_AT_ONCE = 2000
+"""Flows in one call of the engine: of the reference substation they take some 100 MB. [C]"""
+
 _SEQUENTIAL = -1
-_STIFF_VA = 1e20
 _W_PER_KW = 1000.0
 _VA_PER_KVA = 1000.0
-_V_PER_KV = 1000.0
-_F_PER_NF = 1e-9
-_S_PER_US = 1e-6
-_WINDINGS = {"y": 0, "yn": 1, "d": 2, "z": 3, "zn": 4}
-_CONSTANT_POWER = 0
+
+_WHOLE_STATE: Mapping[str, Sequence[str]] = {
+    "node": ("u_pu",),
+    "source": ("p", "q"),
+    "transformer": ("p_from", "p_to", "s_from"),
+    "line": ("p_from", "p_to", "i_from", "i_to"),
+}
+_FOR_EXTREMES: Mapping[str, Sequence[str]] = {
+    "node": ("u_pu",),
+    "source": ("p",),
+    "transformer": ("s_from",),
+    "line": ("i_from", "i_to"),
+}
 
 
 class BatchPowerFlow:
@@ -49,30 +63,43 @@ class BatchPowerFlow:
     method : str
         ``"iterative_current"`` (default), which factorises once for the whole batch, or
         ``"newton_raphson"``: the same result, slower, and it gives up on some strong exports.
+    threads : int
+        Threads that the engine spreads a batch over. One is right where cases already run side by
+        side.
 
     Raises
     ------
     GridError
-        When `unbalanced` and the network lacks zero-sequence data.
+        When `unbalanced` and the network lacks zero-sequence data, or there is no thread.
     """
 
     def __init__(
-        self, substation: Substation, *, unbalanced: bool, method: str = "iterative_current"
+        self,
+        substation: Substation,
+        *,
+        unbalanced: bool,
+        method: str = "iterative_current",
+        threads: int = 1,
     ) -> None:
         network = substation.network
         faults = zero_sequence_faults(network) if unbalanced else []
+        if threads < 1:
+            faults.append(Fault("threads", str(threads), "1 or more"))
         if faults:
             raise GridError(faults)
         self._layout = substation.layout
         self._unbalanced = unbalanced
         self._method = method
+        self._threads = threads
         nodes = network.nodes()
         self._network = network
         self._bus_node: IntArray = np.array([nodes[bus.name] for bus in network.buses])
         self._share = phase_share(self._layout.home_phase)
-        self._has_phase = phases_present(self._layout.bus_phases) if unbalanced else True
+        present = phases_present(self._layout.bus_phases)
+        self._absent = ~present if unbalanced else np.zeros((len(present), 1), dtype=bool)
+        self._three = np.flatnonzero(present.all(axis=1))
         self._rating = np.array([branch.rating for branch in network.branches])
-        self._model, self._home_ids = _model(network, self._layout)
+        self._model, self._home_ids = batch_model(network, self._layout)
 
     @property
     def layout(self) -> GridLayout:
@@ -99,32 +126,86 @@ class BatchPowerFlow:
             When the shapes do not fit the homes.
         """
         p_kw, q_kvar, known = powers_or_fault(p_kw, q_kvar, homes=len(self._layout.home_bus))
-        output, failed = self._calculate(p_kw, q_kvar)
-        known[failed] = False
-        return self._state(output, known)
+        parts = []
+        for times in _chunks(len(p_kw), FLOWS_AT_ONCE):
+            output, failed = self._calculate(p_kw[times], q_kvar[times], _WHOLE_STATE)
+            known[times][failed] = False
+            parts.append(self._state(output))
+        # Field by field, and each part given up: a year would not fit in memory twice.
+        whole = {name: np.concatenate([part.pop(name) for part in parts]) for name in [*parts[0]]}
+        return masked_state(
+            known,
+            vm_pu=whole["vm_pu"],
+            unbalance_percent=whole.get("unbalance_percent"),
+            loading_percent=whole["loading_percent"],
+            import_kw=whole["import_kw"],
+            import_kvar=whole["import_kvar"],
+            loss_line_kw=whole["loss_line_kw"],
+            loss_transformer_load_kw=whole["loss_transformer_load_kw"],
+            loss_transformer_no_load_kw=whole["loss_transformer_no_load_kw"],
+        )
 
-    def _calculate(self, p_kw: FloatArray, q_kvar: FloatArray) -> tuple[dict[str, Any], IntArray]:
+    def extremes(self, p_kw: FloatArray, q_kvar: FloatArray) -> GridExtremes:
+        """Solve many scenarios and keep the worst of each.
+
+        Parameters
+        ----------
+        p_kw, q_kvar : array, shape (scenario, time, home)
+            Power drawn at each connection point. Views without memory of their own, such as
+            ``numpy.broadcast_to`` makes them, are read piece by piece.
+
+        Returns
+        -------
+        GridExtremes
+            The same figures as those of the states that `solve` returns.
+
+        Raises
+        ------
+        GridError
+            When the shapes are not alike, do not fit the homes, or have no times.
+        """
+        p_kw, q_kvar = np.asarray(p_kw), np.asarray(q_kvar)
+        homes = len(self._layout.home_bus)
+        faults = [
+            Fault(name, f"shape {array.shape}", f"(scenario, time, {homes}), one time at least")
+            for name, array in (("p_kw", p_kw), ("q_kvar", q_kvar))
+            if array.shape != (*p_kw.shape[:2], homes) or 0 in array.shape[1:2]
+        ]
+        if faults:
+            raise GridError(faults)
+        scenarios, times = p_kw.shape[:2]
+        places = ExtremePlaces.of(self._network, self._layout, self._bus_node, ~self._absent)
+        parts = []
+        for chunk in _chunks(scenarios, max(1, FLOWS_AT_ONCE // times)):
+            p, q, known = powers_or_fault(
+                p_kw[chunk].reshape(-1, homes), q_kvar[chunk].reshape(-1, homes), homes=homes
+            )
+            output, failed = self._calculate(p, q, _FOR_EXTREMES)
+            known[failed] = False
+            parts.append(extremes_of(output, known, times, places))
+        return GridExtremes.joined(parts)
+
+    def _calculate(
+        self, p_kw: FloatArray, q_kvar: FloatArray, wanted: Mapping[str, Sequence[str]]
+    ) -> tuple[dict[str, Any], IntArray]:
+        """Output of the engine by component and attribute, and which times failed: NaN in it."""
         from power_grid_model import ComponentType, DatasetType, initialize_array
 
         update = initialize_array(DatasetType.update, ComponentType.asym_load, p_kw.shape)
         update["id"] = self._home_ids
         update["p_specified"] = p_kw[:, :, None] * self._share * _W_PER_KW
         update["q_specified"] = q_kvar[:, :, None] * self._share * _W_PER_KW
-        wanted = {
-            "node": ["u_pu"],
-            "source": ["p", "q"],
-            "transformer": ["p_from", "p_to", "s_from"],
-            "line": ["p_from", "p_to", "i_from", "i_to"],
-        }
+        if self._unbalanced:
+            wanted = {**wanted, "node": (*wanted["node"], "u_angle")}
         output = self._model.calculate_power_flow(
             symmetric=not self._unbalanced,
             error_tolerance=ERROR_TOLERANCE_PU,
             max_iterations=MAX_ITERATIONS,
             calculation_method=self._method,
             update_data={ComponentType.asym_load: update},
-            threading=_SEQUENTIAL,
+            threading=_SEQUENTIAL if self._threads == 1 else self._threads,
             output_component_types={
-                ComponentType[name]: attributes for name, attributes in wanted.items()
+                ComponentType[name]: list(attributes) for name, attributes in wanted.items()
             },
             continue_on_batch_error=True,
         )
@@ -141,181 +222,49 @@ class BatchPowerFlow:
         }
         return none | {component.value: values for component, values in output.items()}, failed
 
-    def _state(self, output: dict[str, Any], known: BoolArray) -> GridState:
+    def _state(self, output: dict[str, Any]) -> dict[str, FloatArray]:
+        """Fields of the state of a batch, but for what was solved."""
         node, source = output["node"], output["source"]
         unit, line = output["transformer"], output["line"]
 
-        vm_pu = _by_phase(node["u_pu"], self._unbalanced)[:, self._bus_node]
-        unit_loss_kw = (_all_phases(unit["p_from"]) + _all_phases(unit["p_to"])) / _W_PER_KW
+        vm_pu = node["u_pu"][:, self._bus_node]
+        vm_pu = vm_pu if self._unbalanced else vm_pu[..., None]
         no_load_kw_ = no_load_kw(self._network, vm_pu)
-        line_loss_kw = (_all_phases(line["p_from"]) + _all_phases(line["p_to"])) / _W_PER_KW
-        current_a = np.maximum(line["i_from"], line["i_to"])
+        vm_pu[:, self._absent] = np.nan
+        unit_loss_kw = _all(unit["p_from"]) + _all(unit["p_to"])
+        line_loss_kw = _all(line["p_from"]) + _all(line["p_to"])
         carried = [
-            _all_phases(unit["s_from"]) / _VA_PER_KVA,
-            _by_phase(current_a, self._unbalanced).max(axis=-1),
+            over_phases(np.add, unit["s_from"]) / _VA_PER_KVA,
+            np.maximum(
+                over_phases(np.maximum, line["i_from"]), over_phases(np.maximum, line["i_to"])
+            ),
         ]
-        return masked_state(
-            known,
-            vm_pu=np.where(self._has_phase, vm_pu, np.nan),
-            loading_percent=100.0 * np.concatenate(carried, axis=1) / self._rating,
-            import_kw=_all_phases(source["p"]).sum(axis=1) / _W_PER_KW,
-            import_kvar=_all_phases(source["q"]).sum(axis=1) / _VA_PER_KVA,
-            loss_line_kw=line_loss_kw.sum(axis=1),
-            loss_transformer_load_kw=unit_loss_kw.sum(axis=1) - no_load_kw_,
-            loss_transformer_no_load_kw=no_load_kw_,
-        )
+        state = {
+            "vm_pu": vm_pu,
+            "loading_percent": 100.0 * np.concatenate(carried, axis=1) / self._rating,
+            "import_kw": _all(source["p"]) / _W_PER_KW,
+            "import_kvar": _all(source["q"]) / _VA_PER_KVA,
+            "loss_line_kw": line_loss_kw / _W_PER_KW,
+            "loss_transformer_load_kw": unit_loss_kw / _W_PER_KW - no_load_kw_,
+            "loss_transformer_no_load_kw": no_load_kw_,
+        }
+        if self._unbalanced:
+            state["unbalance_percent"] = self._unbalance(node)
+        return state
+
+    def _unbalance(self, node: Mapping[str, FloatArray]) -> FloatArray:
+        unbalance = np.full((len(node["u_pu"]), len(self._bus_node)), np.nan)
+        at = self._bus_node[self._three]
+        unbalance[:, self._three] = unbalance_percent(node["u_pu"][:, at], node["u_angle"][:, at])
+        return unbalance
 
 
-def phases_present(phases: tuple[str, ...]) -> BoolArray:
-    """Which of the three phases each element has, shape (element, phase)."""
-    present = [[phase in element for phase in PHASES] for element in phases]
-    return np.array(present, dtype=bool).reshape(-1, len(PHASES))
+def _all(values: FloatArray) -> FloatArray:
+    """Sum over elements and phases, shape (time)."""
+    return np.asarray(values.sum(axis=tuple(range(1, values.ndim))))
 
 
-def phase_share(phases: tuple[str, ...]) -> FloatArray:
-    """Share of a home's power in each phase, shape (home, phase)."""
-    on = phases_present(phases).astype(np.float64)
-    share: FloatArray = on / on.sum(axis=1, keepdims=True)
-    return share
-
-
-def _by_phase(values: FloatArray, unbalanced: bool) -> FloatArray:
-    """Values with the phase as their last axis, of length one when balanced."""
-    return values if unbalanced else values[..., None]
-
-
-def _all_phases(values: FloatArray) -> FloatArray:
-    """Sum over phases, shape (time, element); balanced values are such sums already."""
-    by_phase = 3
-    total: FloatArray = values.sum(axis=-1) if values.ndim == by_phase else values
-    return total
-
-
-def _model(network: Network, layout: GridLayout) -> tuple[Any, IntArray]:
-    """Build the model of a network; also the ids of the loads that stand for homes."""
-    from power_grid_model import ComponentType, PowerGridModel
-
-    nodes = network.nodes()
-    counts = [
-        1 + max(nodes.values()),
-        len(network.transformers),
-        len(network.lines),
-        len(network.sources),
-        len(layout.home_bus) + len(network.loads),
-    ]
-    # Ids run on through all components, in the order of `counts`.
-    node_ids, unit_ids, line_ids, source_ids, load_ids = np.split(
-        np.arange(sum(counts)), np.cumsum(counts)[:-1]
-    )
-    model = PowerGridModel(
-        {
-            ComponentType.node: _nodes(network, nodes, node_ids),
-            ComponentType.transformer: _transformers(network, nodes, unit_ids),
-            ComponentType.line: _lines(network, nodes, line_ids),
-            ComponentType.source: _sources(network, nodes, source_ids),
-            ComponentType.asym_load: _loads(network, layout, nodes, load_ids),
-        },
-        system_frequency=network.frequency_hz,
-    )
-    return model, load_ids[: len(layout.home_bus)]
-
-
-def _table(component: str, columns: dict[str, Any], rows: int) -> Any:
-    """Engine's input table of one kind of component; columns left out keep their default."""
-    from power_grid_model import ComponentType, DatasetType, initialize_array
-
-    table = initialize_array(DatasetType.input, ComponentType[component], rows)
-    for name, values in columns.items():
-        table[name] = values
-    return table
-
-
-def _nodes(network: Network, nodes: dict[str, int], ids: IntArray) -> Any:
-    vn_kv = np.zeros(len(ids))
-    vn_kv[[nodes[bus.name] for bus in network.buses]] = [bus.vn_kv for bus in network.buses]
-    return _table("node", {"id": ids, "u_rated": _V_PER_KV * vn_kv}, len(ids))
-
-
-def _lines(network: Network, nodes: dict[str, int], ids: IntArray) -> Any:
-    lines = network.lines
-    c_farad = _F_PER_NF * np.array([line.c_nf for line in lines])
-    g_siemens = _S_PER_US * np.array([line.g_us for line in lines])
-    susceptance = 2.0 * np.pi * network.frequency_hz * c_farad
-    columns = {
-        "id": ids,
-        "from_node": [nodes[line.from_bus] for line in lines],
-        "to_node": [nodes[line.to_bus] for line in lines],
-        "from_status": 1,
-        "to_status": 1,
-        "r1": [line.r_ohm for line in lines],
-        "x1": [line.x_ohm for line in lines],
-        "c1": c_farad,
-        # The engine takes the conductance as a loss factor of the capacitance.
-        "tan1": np.divide(g_siemens, susceptance, out=np.zeros(len(lines)), where=susceptance > 0),
-        "r0": [line.r0_ohm for line in lines],
-        "x0": [line.x0_ohm for line in lines],
-        "c0": _F_PER_NF * np.array([line.c0_nf for line in lines]),
-        "tan0": 0.0,
-        "i_n": [line.rating_a for line in lines],
-    }
-    return _table("line", columns, len(lines))
-
-
-def _transformers(network: Network, nodes: dict[str, int], ids: IntArray) -> Any:
-    units = network.transformers
-    sn_va = _VA_PER_KVA * np.array([unit.sn_kva for unit in units])
-    columns = {
-        "id": ids,
-        "from_node": [nodes[unit.hv_bus] for unit in units],
-        "to_node": [nodes[unit.lv_bus] for unit in units],
-        "from_status": 1,
-        "to_status": 1,
-        # The tap is in the winding voltages already, so the engine's own tap stays at neutral.
-        "u1": [_V_PER_KV * unit.tapped_kv[0] for unit in units],
-        "u2": [_V_PER_KV * unit.tapped_kv[1] for unit in units],
-        "sn": sn_va,
-        "uk": [unit.vk_percent / 100.0 for unit in units],
-        "pk": sn_va * [unit.vkr_percent / 100.0 for unit in units],
-        "i0": [unit.i0_percent / 100.0 for unit in units],
-        "p0": [_W_PER_KW * unit.iron_kw for unit in units],
-        "winding_from": [_WINDINGS[unit.vector_group.hv.lower()] for unit in units],
-        "winding_to": [_WINDINGS[unit.vector_group.lv] for unit in units],
-        "clock": [unit.vector_group.clock for unit in units],
-        "tap_side": 0,
-        "tap_pos": 0,
-        "tap_min": 0,
-        "tap_max": 0,
-        "tap_nom": 0,
-        "tap_size": 0.0,
-    }
-    return _table("transformer", columns, len(units))
-
-
-def _sources(network: Network, nodes: dict[str, int], ids: IntArray) -> Any:
-    columns = {
-        "id": ids,
-        "node": [nodes[source.bus] for source in network.sources],
-        "status": 1,
-        "u_ref": [source.vm_pu for source in network.sources],
-        "u_ref_angle": np.radians([source.va_degree for source in network.sources]),
-        "sk": _STIFF_VA,
-    }
-    return _table("source", columns, len(network.sources))
-
-
-def _loads(network: Network, layout: GridLayout, nodes: dict[str, int], ids: IntArray) -> Any:
-    """Homes first, at no power until a batch says so; then the loads that never change."""
-    homes, fixed = len(layout.home_bus), network.loads
-    share = phase_share(tuple(load.phase for load in fixed))
-    p_kw, q_kvar = np.zeros((2, len(ids), len(PHASES)))
-    p_kw[homes:] = share * np.array([load.p_kw for load in fixed])[:, None]
-    q_kvar[homes:] = share * np.array([load.q_kvar for load in fixed])[:, None]
-    columns = {
-        "id": ids,
-        "node": [nodes[bus] for bus in (*layout.home_bus, *(load.bus for load in fixed))],
-        "status": 1,
-        "type": _CONSTANT_POWER,
-        "p_specified": p_kw * _W_PER_KW,
-        "q_specified": q_kvar * _W_PER_KW,
-    }
-    return _table("asym_load", columns, len(ids))
+def _chunks(length: int, size: int) -> Iterator[slice]:
+    """Slices that cover a length; one empty one where there is nothing."""
+    for start in range(0, max(length, 1), size):
+        yield slice(start, start + size)

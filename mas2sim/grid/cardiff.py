@@ -15,9 +15,22 @@ from mas2sim.domain.errors import Fault, GridError
 from mas2sim.domain.grid_state import Bus
 from mas2sim.grid.check import Connection
 from mas2sim.grid.network import Line, Network, Source, Transformer
-from mas2sim.grid.recipe import CableType, FeederRecipe, Kit, TransformerType, read_kit
+from mas2sim.grid.recipe import (
+    CableType,
+    FeederRecipe,
+    Kit,
+    SubstationRecipe,
+    TransformerType,
+    read_kit,
+)
 from mas2sim.grid.street import along, corners
-from mas2sim.grid.substation import UK_BAND_V, Substation, connect, default_limits
+from mas2sim.grid.substation import (
+    UK_BAND_V,
+    UNBALANCE_PERCENT,
+    Substation,
+    connect,
+    default_limits,
+)
 
 LV_KV = 0.4
 """Base of the low-voltage side, line to line. [kV]"""
@@ -36,6 +49,7 @@ def build_cardiff(
     transformer_import_kw: float | None = None,
     transformer_export_kw: float | None = None,
     voltage_band_v: tuple[float, float] = UK_BAND_V,
+    unbalance_percent: float = UNBALANCE_PERCENT,
 ) -> Substation:
     """Generate a substation from its recipe.
 
@@ -54,6 +68,8 @@ def build_cardiff(
         Limits on the sum of the connections; 56 % and 100 % of the rating when left out.
     voltage_band_v : (float, float)
         Least and greatest voltage, phase to neutral. [V]
+    unbalance_percent : float
+        Limit on the voltage unbalance.
 
     Raises
     ------
@@ -64,14 +80,21 @@ def build_cardiff(
     faults = _setting_faults(kit.transformer, hv_vm_pu, tap_pos)
     if faults:
         raise GridError(faults)
-    network, homes = _network(kit, hv_vm_pu=hv_vm_pu, tap_pos=tap_pos)
+    network, users = _network(kit, hv_vm_pu=hv_vm_pu, tap_pos=tap_pos)
+    shops = set(kit.recipe.commercial)
     limits = default_limits(
         network.rating_kva,
         transformer_import_kw=transformer_import_kw,
         transformer_export_kw=transformer_export_kw,
         voltage_band_v=voltage_band_v,
+        unbalance_percent=unbalance_percent,
     )
-    return connect(network, homes, limits)
+    return connect(
+        network,
+        [user for number, user in enumerate(users, start=1) if number not in shops],
+        limits,
+        commercial=[user for number, user in enumerate(users, start=1) if number in shops],
+    )
 
 
 def _setting_faults(unit: TransformerType, hv_vm_pu: float, tap_pos: int) -> list[Fault]:
@@ -86,15 +109,16 @@ def _setting_faults(unit: TransformerType, hv_vm_pu: float, tap_pos: int) -> lis
 
 
 def _network(kit: Kit, *, hv_vm_pu: float, tap_pos: int) -> tuple[Network, list[Connection]]:
+    """The network and its users, homes and others, in the order of the recipe."""
     recipe, unit = kit.recipe, kit.transformer
-    buses = [Bus(HV_BUS, unit.vn_hv_kv, 0.0, 0.0), Bus(LV_BUS, LV_KV, 0.0, 0.0)]
+    buses = [Bus(HV_BUS, unit.vn_hv_kv, *recipe.at_m), Bus(LV_BUS, LV_KV, *recipe.at_m)]
     lines: list[Line] = []
-    homes: list[Connection] = []
+    users: list[Connection] = []
     for feeder in recipe.feeders:
-        feeder_buses, feeder_lines, feeder_homes = _feeder(kit, feeder, first=len(homes))
+        feeder_buses, feeder_lines, feeder_users = _feeder(kit, feeder, first=len(users) + 1)
         buses += feeder_buses
         lines += feeder_lines
-        homes += feeder_homes
+        users += feeder_users
     network = Network(
         name=recipe.name,
         buses=tuple(buses),
@@ -102,49 +126,55 @@ def _network(kit: Kit, *, hv_vm_pu: float, tap_pos: int) -> tuple[Network, list[
         transformers=(_transformer(unit, tap_pos),),
         sources=(Source(HV_BUS, hv_vm_pu),),
     )
-    return network, homes
+    return network, users
 
 
 def _feeder(
     kit: Kit, feeder: FeederRecipe, *, first: int
 ) -> tuple[list[Bus], list[Line], list[Connection]]:
-    """Buses, cables and homes of one feeder; `first` homes come before it.
+    """Buses, cables and users of one feeder, which are numbered from `first`.
 
-    Each home has a joint of its own on the main, its service crosses to its side of the street, and
+    Each user has a joint of its own on the main, its service crosses to its side of the street, and
     sides alternate.
     """
     recipe = kit.recipe
-    number = first + np.arange(feeder.homes)
-    service_m = np.take(recipe.service.length_m, number, mode="wrap")
+    number = first + np.arange(feeder.users)
+    service_m = np.take(recipe.service.length_m, number - 1, mode="wrap")
     street = corners([(leg.bearing_deg, leg.length_m) for leg in feeder.street])
-    distance_m: FloatArray = recipe.main_m_per_home * np.arange(1.0, feeder.homes + 1)
-    side = np.where(np.arange(feeder.homes) % 2, -1.0, 1.0)
-    joint_at = along(street, distance_m, np.zeros(feeder.homes)).tolist()
-    home_at = along(street, distance_m, side * service_m).tolist()
-    cables = [section.cable for section in feeder.main for _ in range(section.homes)]
+    distance_m: FloatArray = recipe.main_m_per_user * np.arange(1.0, feeder.users + 1)
+    side = np.where(np.arange(feeder.users) % 2, -1.0, 1.0)
+    joint_at = (along(street, distance_m, np.zeros(feeder.users)) + recipe.at_m).tolist()
+    user_at = (along(street, distance_m, side * service_m) + recipe.at_m).tolist()
+    cables = [section.cable for section in feeder.main for _ in range(section.users)]
 
     buses: list[Bus] = []
     lines: list[Line] = []
-    homes: list[Connection] = []
+    users: list[Connection] = []
     upstream = LV_BUS
     for index, cable in enumerate(cables):
-        joint, home = f"{feeder.name}_{index + 1:02d}", f"h{number[index] + 1:03d}"
-        buses += [Bus(joint, LV_KV, *joint_at[index]), Bus(home, LV_KV, *home_at[index])]
+        joint, name = f"{feeder.name}_{index + 1:02d}", _user_name(recipe, int(number[index]))
+        buses += [Bus(joint, LV_KV, *joint_at[index]), Bus(name, LV_KV, *user_at[index])]
         lines += [
-            _cable(kit.cables[cable], recipe.main_m_per_home, upstream, joint, "main", feeder.name),
+            _cable(kit.cables[cable], recipe.main_m_per_user, upstream, joint, "main", feeder.name),
             _cable(
                 kit.cables[recipe.service.cable],
                 float(service_m[index]),
                 joint,
-                home,
+                name,
                 "service",
                 feeder.name,
             ),
         ]
-        phase = recipe.phases[number[index] % len(recipe.phases)]
-        homes.append(Connection(home, home, phase))
+        users.append(Connection(name, name, recipe.phase(int(number[index]))))
         upstream = joint
-    return buses, lines, homes
+    return buses, lines, users
+
+
+def _user_name(recipe: SubstationRecipe, number: int) -> str:
+    """Shops are named after their number along the recipe, homes are counted without them."""
+    if number in recipe.commercial:
+        return f"shop{number:03d}"
+    return f"h{number - sum(shop < number for shop in recipe.commercial):03d}"
 
 
 def _cable(

@@ -74,6 +74,7 @@ class PandapowerFlow:
         return masked_state(
             converged,
             vm_pu=vm_pu,
+            unbalance_percent=None,
             loading_percent=loading,
             import_kw=totals[:, 0],
             import_kvar=totals[:, 1],

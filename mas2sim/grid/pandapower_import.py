@@ -18,6 +18,7 @@ from typing import Any
 
 from mas2sim.domain.errors import Fault, GridError
 from mas2sim.domain.grid_state import Bus
+from mas2sim.grid.net_json import load_net
 from mas2sim.grid.network import PHASES, FixedLoad, Line, Network, Source, Transformer, VectorGroup
 
 _READ = (
@@ -86,11 +87,18 @@ def read_pandapower(path: Path, *, name: str | None = None) -> Network:
     GridError
         When there is no such file, or with what `from_pandapower` finds in it.
     """
-    if not path.is_file():
-        raise GridError([Fault(str(path), "no such file", "a pandapower net in JSON")])
-    import pandapower as pp
+    return from_pandapower(load_net(path), name=name or path.stem)
 
-    return from_pandapower(pp.from_json(str(path)), name=name or path.stem)
+
+def element_labels(net: Any, table: str) -> dict[int, str]:
+    """Name of each element of a table, by index, as `from_pandapower` gives it."""
+    kinds = {"trafo": "transformer"}
+    return _labels(net[table], kinds.get(table, table))
+
+
+def in_service(net: Any, table: str) -> Iterator[tuple[int, Row]]:
+    """Rows of a table that are in service, by index."""
+    return _rows(net[table])
 
 
 def _unread(net: Any) -> Iterator[Fault]:
@@ -172,6 +180,9 @@ class _Reader:
             if ends is None:
                 continue
             length_km, parallel = float(row["length_km"]), float(row["parallel"])
+            if not parallel >= 1:
+                self._fault("line", index, f"parallel {parallel:g}", "a whole number, at least 1")
+                continue
             series, shunt = length_km / parallel, length_km * parallel
             yield Line(
                 name=labels[index],

@@ -1,12 +1,13 @@
 """What a generated substation is made of, as read from files: cables, transformers, recipes.
 
 The tables (cables.csv, transformers.csv) say in a column where each figure comes from. A recipe
-(substation_N.yaml) says which unit feeds which streets, over which cables, past how many homes.
+(substation_N.yaml) says which unit feeds which streets, over which cables, past how many users.
 """
 
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -17,7 +18,9 @@ from mas2sim.domain.errors import Fault, GridError
 from mas2sim.grid.network import VectorGroup
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Coordinate = Annotated[float, Field(allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Phase = Literal["a", "b", "c", "abc"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -63,10 +66,10 @@ class TransformerType(_Record):
 
 
 class MainSection(_Record):
-    """A stretch of main of one cable, past `homes` homes."""
+    """A stretch of main of one cable, past `users` homes and shops."""
 
     cable: str
-    homes: Annotated[int, Field(gt=0)]
+    users: Annotated[int, Field(gt=0)]
 
 
 class StreetLeg(_Record):
@@ -84,9 +87,9 @@ class FeederRecipe(_Record):
     street: Annotated[tuple[StreetLeg, ...], Field(min_length=1)]
 
     @property
-    def homes(self) -> int:
-        """Number of homes on the feeder."""
-        return sum(section.homes for section in self.main)
+    def users(self) -> int:
+        """Number of users on the feeder, homes and others."""
+        return sum(section.users for section in self.main)
 
     @property
     def street_m(self) -> float:
@@ -95,7 +98,7 @@ class FeederRecipe(_Record):
 
 
 class ServiceRecipe(_Record):
-    """The cable from the main to each home; the lengths repeat along the homes."""
+    """The cable from the main to each user; the lengths repeat along the users."""
 
     cable: str
     length_m: Annotated[tuple[Positive, ...], Field(min_length=1)]
@@ -106,24 +109,40 @@ class SubstationRecipe(_Record):
 
     Parameters
     ----------
-    main_m_per_home : float
-        Main between the joints of two homes in turn. [m]
+    at_m : (float, float)
+        Where the substation stands, east and north. [m]
+    main_m_per_user : float
+        Main between the joints of two users in turn. [m]
     phases : tuple of str
-        Phase of each home; repeats along the homes, on from feeder to feeder. ``"abc"`` is a
+        Phase of each user; repeats along the users, on from feeder to feeder. ``"abc"`` is a
         three-phase connection.
+    commercial : tuple of int
+        Small commercial users, by their number along the recipe, from 1; all others are homes.
+    commercial_phases : tuple of str
+        Their phases, instead of those of `phases`; repeats along them.
     """
 
     name: Annotated[str, Field(min_length=1)]
     transformer: str
-    main_m_per_home: Positive
+    at_m: tuple[Coordinate, Coordinate] = (0.0, 0.0)
+    main_m_per_user: Positive
     service: ServiceRecipe
-    phases: Annotated[tuple[Literal["a", "b", "c", "abc"], ...], Field(min_length=1)]
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+    commercial: tuple[Annotated[int, Field(gt=0)], ...] = ()
+    commercial_phases: Annotated[tuple[Phase, ...], Field(min_length=1)] = ("abc",)
     feeders: Annotated[tuple[FeederRecipe, ...], Field(min_length=1)]
 
     @property
-    def homes(self) -> int:
-        """Number of homes of the substation."""
-        return sum(feeder.homes for feeder in self.feeders)
+    def users(self) -> int:
+        """Number of users of the substation, homes and others."""
+        return sum(feeder.users for feeder in self.feeders)
+
+    def phase(self, user: int) -> Phase:
+        """Phase of a user, counted from 1."""
+        if user in self.commercial:
+            place = self.commercial.index(user)
+            return self.commercial_phases[place % len(self.commercial_phases)]
+        return self.phases[(user - 1) % len(self.phases)]
 
 
 class Kit(_Record):
@@ -162,6 +181,12 @@ def read_kit(directory: Path, substation: int) -> Kit:
     return Kit(recipe=recipe, cables=cables, transformer=units[recipe.transformer])
 
 
+def recipe_numbers(directory: Path) -> tuple[int, ...]:
+    """Numbers of the recipes in a folder, ascending."""
+    named = (path.stem.removeprefix("substation_") for path in directory.glob("substation_*.yaml"))
+    return tuple(sorted(int(number) for number in named if number.isdecimal()))
+
+
 def _read_table(path: Path, kind: type[_Model], faults: list[Fault]) -> dict[str, _Model]:
     """Rows of a table by their first column; faults are added to `faults`."""
     if not path.is_file():
@@ -185,8 +210,7 @@ def _read_table(path: Path, kind: type[_Model], faults: list[Fault]) -> dict[str
 def _read_recipe(directory: Path, number: int, faults: list[Fault]) -> SubstationRecipe | None:
     path = directory / f"substation_{number}.yaml"
     if not path.is_file():
-        known = sorted(directory.glob("substation_*.yaml"))
-        numbers = ", ".join(file.stem.removeprefix("substation_") for file in known)
+        numbers = ", ".join(map(str, recipe_numbers(directory)))
         faults.append(
             Fault("substation", str(number), f"one of: {numbers or 'none'}", f"write {path.name}")
         )
@@ -217,14 +241,14 @@ def _reference_faults(
     units: dict[str, TransformerType],
     where: str,
 ) -> list[Fault]:
-    """What the recipe names and is not there, and streets that end before their last home."""
+    """What the recipe names and is not there, and streets that end before their last user."""
     faults: list[Fault] = []
     if recipe.transformer not in units:
         faults.append(Fault(f"{where}, transformer", recipe.transformer, ", ".join(units)))
     named = [("service.cable", recipe.service.cable)]
     for feeder in recipe.feeders:
         named += [(f"feeder {feeder.name}, main", section.cable) for section in feeder.main]
-        main_m = feeder.homes * recipe.main_m_per_home
+        main_m = feeder.users * recipe.main_m_per_user
         if feeder.street_m < main_m:
             faults.append(
                 Fault(
@@ -238,6 +262,11 @@ def _reference_faults(
         Fault(f"{where}, {field}", cable, ", ".join(cables))
         for field, cable in named
         if cable not in cables
+    ]
+    faults += [
+        Fault(f"{where}, commercial", f"user {user}", f"1 to {recipe.users}, each once")
+        for user, count in Counter(recipe.commercial).items()
+        if user > recipe.users or count > 1
     ]
     names = [feeder.name for feeder in recipe.feeders]
     faults += [

@@ -21,7 +21,7 @@ import numpy as np
 from mas2sim.domain.arrays import BoolArray, FloatArray, IntArray, freeze_fields
 from mas2sim.domain.errors import Fault, GridError
 from mas2sim.domain.grid_state import GridLayout, GridState, PowerFlow
-from mas2sim.grid.batch_flow import phases_present
+from mas2sim.grid.batch_model import phases_present
 from mas2sim.grid.solution import powers_or_fault
 
 STEP_KW_PER_HOME = 0.05

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 import numpy as np
 
 from mas2sim.domain.arrays import BoolArray, FloatArray
@@ -67,10 +69,41 @@ def no_load_kw(network: Network, vm_pu: FloatArray) -> FloatArray:
     return loss_kw
 
 
+def unbalance_percent(u_pu: FloatArray, angle_rad: FloatArray) -> FloatArray:
+    """Voltage unbalance factor, negative over positive sequence (IEC 61000-4-30, 5.7).
+
+    With a = exp(j 120 deg), 3 V1 = Va + a Vb + a^2 Vc and 3 V2 = Va + a^2 Vb + a Vc (C. L.
+    Fortescue, Trans. AIEE 37, 1918, doi:10.1109/T-AIEE.1918.4765570). The ratio does not know by
+    how much a transformer turns all three, so phase a is taken as the reference.
+
+    Parameters
+    ----------
+    u_pu, angle_rad : array, shape (..., 3)
+        Magnitude and angle of the voltages phase to neutral.
+
+    Returns
+    -------
+    array, shape (...)
+        [percent]
+    """
+    u_a, u_b, u_c = np.moveaxis(u_pu, -1, 0)
+    angle_a, angle_b, angle_c = np.moveaxis(angle_rad, -1, 0)
+    turn_b, turn_c = angle_b - angle_a, angle_c - angle_a
+    real_b, imag_b = u_b * np.cos(turn_b), u_b * np.sin(turn_b)
+    real_c, imag_c = u_c * np.cos(turn_c), u_c * np.sin(turn_c)
+    # What both sequences have in common, and what a and a^2 change places in.
+    real, imag = u_a - 0.5 * (real_b + real_c), -0.5 * (imag_b + imag_c)
+    swap_real, swap_imag = 0.5 * sqrt(3.0) * (imag_b - imag_c), 0.5 * sqrt(3.0) * (real_b - real_c)
+    positive = np.square(real - swap_real) + np.square(imag + swap_imag)
+    negative = np.square(real + swap_real) + np.square(imag - swap_imag)
+    return np.asarray(100.0 * np.sqrt(negative / positive))
+
+
 def masked_state(
     converged: BoolArray,
     *,
     vm_pu: FloatArray,
+    unbalance_percent: FloatArray | None,
     loading_percent: FloatArray,
     import_kw: FloatArray,
     import_kvar: FloatArray,
@@ -80,15 +113,27 @@ def masked_state(
 ) -> GridState:
     """Put a state together, NaN wherever the flow did not converge.
 
-    An engine may leave anything at all in the place of a failed time.
+    An engine may leave anything at all in the place of a failed time. The arrays become the state's
+    own: what failed is overwritten in them.
+
+    Parameters
+    ----------
+    unbalance_percent : array, shape (time, bus), optional
+        None when the flow is balanced; all of the state's are NaN then.
     """
 
     def solved(values: FloatArray) -> FloatArray:
-        mask = converged.reshape(-1, *(1,) * (values.ndim - 1))
-        return np.where(mask, values, np.nan)
+        values[~converged] = np.nan
+        return values
 
+    if unbalance_percent is None:
+        # One number behind all places: a year of them would take as much room as the voltages.
+        unbalance_percent = np.broadcast_to(np.nan, vm_pu.shape[:2])
+    else:
+        unbalance_percent = solved(unbalance_percent)
     return GridState(
         vm_pu=solved(vm_pu),
+        unbalance_percent=unbalance_percent,
         loading_percent=solved(loading_percent),
         import_kw=solved(import_kw),
         import_kvar=solved(import_kvar),

@@ -21,10 +21,13 @@ EXPORT_SHARE = 1.0
 UK_BAND_V = (216.2, 253.0)
 """230 V +10 / -6 %, phase to neutral (UK statutory limits, ESQCR 2002)."""
 
+UNBALANCE_PERCENT = 2.0
+"""Negative over positive sequence of the voltage (EN 50160)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Substation:
-    """A network with its homes and limits.
+    """A network with its homes, its commercial users and its limits.
 
     Parameters
     ----------
@@ -35,6 +38,14 @@ class Substation:
     layout : GridLayout
         Places of the network, and the bus and phase of each home.
     limits : GridLimits
+    commercial : tuple of Connection
+        Small commercial users. They take part for themselves: powers are given for those that are
+        connected as homes are.
+    annual_kwh : tuple of (float or None)
+        Annual energy of each home, then of each commercial user, where the source states it; empty
+        where it speaks of none.
+    assumptions : tuple of str
+        What was made of the source, in sentences.
     """
 
     name: str
@@ -42,6 +53,9 @@ class Substation:
     homes: tuple[Connection, ...]
     layout: GridLayout
     limits: GridLimits
+    commercial: tuple[Connection, ...] = ()
+    annual_kwh: tuple[float | None, ...] = ()
+    assumptions: tuple[str, ...] = ()
 
     @property
     def net(self) -> Any:
@@ -55,7 +69,11 @@ class Substation:
 
 
 def connect(
-    network: Network, homes: Sequence[Connection], limits: GridLimits | None = None
+    network: Network,
+    homes: Sequence[Connection],
+    limits: GridLimits | None = None,
+    *,
+    commercial: Sequence[Connection] = (),
 ) -> Substation:
     """Connect homes to a network.
 
@@ -65,13 +83,15 @@ def connect(
         In the order in which their powers will be given.
     limits : GridLimits, optional
         `default_limits` of the network when left out.
+    commercial : sequence of Connection
+        Small commercial users that the network has places for.
 
     Raises
     ------
     GridError
         With all faults of the network and of the connections.
     """
-    faults = network_faults(network) + connection_faults(network, homes)
+    faults = network_faults(network) + connection_faults(network, [*homes, *commercial])
     if faults:
         raise GridError(faults)
     layout = GridLayout(
@@ -83,7 +103,7 @@ def connect(
         other_loads=tuple((load.bus, load.phase) for load in network.loads),
     )
     limits = limits or default_limits(network.rating_kva)
-    return Substation(network.name, network, tuple(homes), layout, limits)
+    return Substation(network.name, network, tuple(homes), layout, limits, tuple(commercial))
 
 
 def default_limits(
@@ -92,6 +112,7 @@ def default_limits(
     transformer_import_kw: float | None = None,
     transformer_export_kw: float | None = None,
     voltage_band_v: tuple[float, float] = UK_BAND_V,
+    unbalance_percent: float = UNBALANCE_PERCENT,
 ) -> GridLimits:
     """Limits that follow from the rating of a substation, or as given.
 
@@ -102,7 +123,12 @@ def default_limits(
         transformer_import_kw = IMPORT_SHARE * rating_kva
     if transformer_export_kw is None:
         transformer_export_kw = EXPORT_SHARE * rating_kva
-    return GridLimits(transformer_import_kw, transformer_export_kw, *voltage_band_v)
+    return GridLimits(
+        transformer_import_kw,
+        transformer_export_kw,
+        *voltage_band_v,
+        unbalance_percent=unbalance_percent,
+    )
 
 
 def loads_as_homes(network: Network) -> tuple[Network, tuple[Connection, ...]]:

@@ -9,6 +9,7 @@ from mas2sim.population.non_domestic import (
     ChargingStation,
     NonDomestic,
     PvFarm,
+    SmallBusiness,
     build_non_domestic,
 )
 from mas2sim.population.population import Population, build_population
@@ -23,6 +24,7 @@ __all__ = [
     "PopulationSettings",
     "PvFarm",
     "Site",
+    "SmallBusiness",
     "SmartScenario",
     "build_non_domestic",
     "build_population",

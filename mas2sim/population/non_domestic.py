@@ -1,8 +1,8 @@
-"""Charging stations and larger PV plants: what participants that are no homes have on the day.
+"""Shops, charging stations, larger PV plants: what participants that are no homes have on the day.
 
 A room beside `equipment`, as their owners are named one by one instead of drawn. They are under the
-same sky as the homes, and a charge point or a plant is planned as a home is, so both become homes
-without a household.
+same sky as the homes, and a shop, a charge point or a plant is planned as a home is, so all become
+homes without a household.
 """
 
 from __future__ import annotations
@@ -17,15 +17,22 @@ from mas2sim.domain.device import Battery, ElectricVehicle, PvPlant
 from mas2sim.domain.home import Home
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.randomness import stream
-from mas2sim.domain.typical_day import DayType, TypicalDay, Weather
+from mas2sim.domain.typical_day import TYPICAL_DAYS, DayType, TypicalDay, Weather
+from mas2sim.population.average_demand import annual_kwh, average_profiles_kw, days_in_year
 from mas2sim.population.pv import Roof, feed_in_kw
-from mas2sim.population.resolution import minutes_to_ptus, quarters_to_minutes
+from mas2sim.population.resolution import (
+    QUARTER_MINUTES,
+    minutes_to_ptus,
+    quarters_to_minutes,
+    quarters_to_ptus,
+)
 from mas2sim.population.settings import PopulationSettings
 from mas2sim.population.tables import Parameter, ProfileTables, read_tables
 from mas2sim.population.vehicles import USABLE_SHARE
 from mas2sim.population.weather import air_temperature_c, clear_sky, clearness_series
 
 HOURS = 24.0
+MINUTES_PER_HOUR = 60
 SHORTEST_STAY_H = 1.0
 """A vehicle is connected at least this long, and away as long. [A] [h]"""
 WIDEST_SHIFT = 2.0
@@ -89,7 +96,21 @@ class PvFarm:
     flexible: bool = True
 
 
-NonDomestic = ChargingStation | PvFarm
+@dataclass(frozen=True, slots=True)
+class SmallBusiness:
+    """A shop, an office or a workshop, without devices that could be planned.
+
+    Parameters
+    ----------
+    annual_kwh : float or None
+        Its energy in a year; None to draw it.
+    """
+
+    name: str
+    annual_kwh: float | None = None
+
+
+NonDomestic = ChargingStation | PvFarm | SmallBusiness
 
 
 def build_non_domestic(
@@ -104,23 +125,55 @@ def build_non_domestic(
 ) -> tuple[tuple[Home, ...], ...]:
     """Make what stands behind the meter of each participant, for one day.
 
-    A vehicle depends on the seed, the substation, its station's name and its place there.
+    A vehicle depends on the seed, the substation, its station's name and its place there; a shop on
+    the seed, the substation and its name.
 
     Returns
     -------
     tuple of tuple of Home
-        Of each participant: a home for each charge point, or one for the plant.
+        Of each participant: a home for each charge point, or one for the plant or the shop.
     """
     if not others:
         return ()
     tables = read_tables(settings.profiles_dir)
     farms = tuple(each for each in others if isinstance(each, PvFarm))
     plants = _plants(farms, settings, tables, day, weather, seed, horizon) if farms else {}
-    return tuple(
-        _farm(each, plants[each.name], tables, horizon)
-        if isinstance(each, PvFarm)
-        else _station(each, tables, day, seed, substation, horizon)
-        for each in others
+    found = []
+    for each in others:
+        if isinstance(each, PvFarm):
+            found.append(_farm(each, plants[each.name], tables, horizon))
+        elif isinstance(each, ChargingStation):
+            found.append(_station(each, tables, day, seed, substation, horizon))
+        else:
+            found.append(_business(each, tables, day, seed, substation, horizon))
+    return tuple(found)
+
+
+def _business(
+    business: SmallBusiness,
+    tables: ProfileTables,
+    day: TypicalDay,
+    seed: int,
+    substation: int,
+    horizon: Horizon,
+) -> tuple[Home, ...]:
+    """The average small commercial demand, at its own hours and of its own size."""
+    parameters = tables.parameters("small_business")
+    rng = stream(seed, substation, business.name, "small_business")
+    drawn_kwh = float(parameters["annual_kwh"].draw(rng))
+    shift_h = float(parameters["shift_h"].draw(rng))
+    own_kwh = drawn_kwh if business.annual_kwh is None else business.annual_kwh
+    average_kw = average_profiles_kw(tables, Horizon(QUARTER_MINUTES), "small_commercial")
+    average_kwh = float(annual_kwh(average_kw, days_in_year(tables.seasons)))
+    quarters_kw = np.roll(
+        average_kw[TYPICAL_DAYS.index(day)], round(shift_h * MINUTES_PER_HOUR / QUARTER_MINUTES)
+    )
+    return (
+        Home(
+            name=f"{business.name}_1",
+            annual_kwh=own_kwh,
+            base_kw=quarters_to_ptus(quarters_kw[None] * (own_kwh / average_kwh), horizon)[0],
+        ),
     )
 
 

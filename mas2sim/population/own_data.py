@@ -64,7 +64,7 @@ class OwnTables:
     ----------
     average_kw : array, shape (day, 96), optional
     names : tuple of str
-        Names of all homes: those of the annual energies, or ``h001`` and so on.
+        Names of all homes: the grid's, or those of the annual energies, or ``h001`` and so on.
     annual_kwh : array, shape (home), optional
     measured_kw : mapping of int to array, shape (96)
         By index of the home.
@@ -79,13 +79,17 @@ class OwnTables:
     allocation: Mapping[str, Mapping[int, Allocated]] | None = None
 
 
-def read_own_data(own: OwnData, *, homes: int, appliances: Sequence[str]) -> OwnTables:
+def read_own_data(
+    own: OwnData, *, homes: int, appliances: Sequence[str], home_names: Sequence[str] = ()
+) -> OwnTables:
     """Read and validate all own files.
 
     Parameters
     ----------
     homes : int
         Number of homes of the substation.
+    home_names : sequence of str
+        Names that the grid has for them; the annual energies then have to be of those.
     appliances : sequence of str
         Names of the appliances that can be modelled.
 
@@ -95,13 +99,16 @@ def read_own_data(own: OwnData, *, homes: int, appliances: Sequence[str]) -> Own
         With every fault of every file.
     """
     faults: list[Fault] = []
-    names = tuple(f"h{index + 1:03d}" for index in range(homes))
+    names = tuple(home_names) or tuple(f"h{index + 1:03d}" for index in range(homes))
     average = annual = allocation = None
     measured: dict[int, FloatArray] = {}
     if own.average_profiles is not None:
         average = _read_average(own.average_profiles, faults)
     if own.annual_energy is not None:
-        names, annual = _read_annual(own.annual_energy, homes, faults)
+        stated, annual = _read_annual(own.annual_energy, homes, faults, known=home_names)
+        if home_names and annual is not None and set(stated) == set(names):
+            annual = annual[[stated.index(name) for name in names]]
+        names = names if home_names else stated
     index = {name: place for place, name in enumerate(names)}
     if own.measured_profiles is not None:
         measured = _read_measured(own.measured_profiles, index, faults)
@@ -138,7 +145,7 @@ def _read_average(path: Path, faults: list[Fault]) -> FloatArray | None:
 
 
 def _read_annual(
-    path: Path, homes: int, faults: list[Fault]
+    path: Path, homes: int, faults: list[Fault], *, known: Sequence[str] = ()
 ) -> tuple[tuple[str, ...], FloatArray | None]:
     file = open_table(path, faults)
     if not file.columns or not file.require(["home", "annual_kwh"]):
@@ -148,6 +155,8 @@ def _read_annual(
     )
     names = tuple(file.columns["home"])
     _find_duplicates(file, names, "home")
+    if known:
+        file.unknown("home", known, "names are those of the grid")
     if len(names) != homes:
         faults.append(
             Fault(

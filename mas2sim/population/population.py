@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from mas2sim.domain.arrays import FloatArray, freeze_fields
 from mas2sim.domain.device import Appliance
 from mas2sim.domain.home import Home
@@ -79,6 +81,7 @@ def build_population(
     own = read_own_data(
         settings.own_data,
         homes=settings.homes,
+        home_names=settings.home_names,
         appliances=[kind.name for kind in tables.appliances],
     )
     case = Case(settings, tables, own, day, seed, substation, horizon)
@@ -124,16 +127,21 @@ def build_population(
 
 
 def _annual_kwh(case: Case) -> FloatArray:
-    """Annual energy of each home, own or drawn, shape (home). [kWh]"""
+    """Annual energy of each home, own, the grid's or drawn, shape (home). [kWh]"""
     if case.own.annual_kwh is not None:
         return case.own.annual_kwh
-    return draw_annual_kwh(
+    drawn = draw_annual_kwh(
         case.settings.homes,
         case.settings.mean_annual_kwh,
         case.settings.annual_kwh_cv,
         seed=case.seed,
         substation=case.substation,
     )
+    stated = case.settings.annual_kwh
+    if not stated:
+        return drawn
+    known = np.array([np.nan if energy is None else energy for energy in stated])
+    return np.where(np.isnan(known), drawn, known)
 
 
 def _day_load_kw(case: Case, energy_kwh: FloatArray) -> FloatArray:

@@ -124,6 +124,10 @@ class PopulationSettings:
     ev_least_charge_kw : float
         Every EV's charger draws nothing or at least this, 1.4 kW being 6 A on one phase. A charger
         with less power than that is off or draws all it can.
+    home_names : tuple of str
+        Names of the homes where the grid has them; ``h001`` and so on when empty.
+    annual_kwh : tuple of (float or None)
+        Annual energy of each home where the grid states it; drawn where None, or when empty.
     most_cycles_per_day : int
         1, or 2 for a second cycle in homes that run an appliance more than 365 times a year.
 
@@ -147,6 +151,8 @@ class PopulationSettings:
     export_cap_kw: float = math.inf
     ev_least_charge_kw: float = 0.0
     most_cycles_per_day: int = 1
+    home_names: tuple[str, ...] = ()
+    annual_kwh: tuple[float | None, ...] = ()
 
     def __post_init__(self) -> None:
         faults = [

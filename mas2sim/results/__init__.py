@@ -15,7 +15,7 @@ from mas2sim.results.record import CaseRecord
 from mas2sim.results.result import Result, open_result
 from mas2sim.results.series import series_dataset
 from mas2sim.results.tables import assets_table, cases_table, homes_table
-from mas2sim.results.writing import write_result
+from mas2sim.results.writing import record_tables, tables_of_all, write_parts, write_result
 
 __all__ = [
     "KPIS",
@@ -33,6 +33,9 @@ __all__ = [
     "make_provenance",
     "open_result",
     "plan_hash",
+    "record_tables",
     "series_dataset",
+    "tables_of_all",
+    "write_parts",
     "write_result",
 ]

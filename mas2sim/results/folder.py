@@ -12,6 +12,7 @@ import os
 import shutil
 import socket
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -22,7 +23,9 @@ from mas2sim.results.result import (
     DATA_FILES,
     PROVENANCE_FILE,
     REPORT_FOLDER,
+    parts_of,
     read_provenance,
+    study_files_of,
 )
 
 WRITING = "mas2sim-writing"
@@ -105,11 +108,26 @@ class ResultFolder:
         return self.state is FolderState.FINISHED
 
 
-def file_digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file with figures in `folder`, by name."""
+def file_digests(
+    folder: Path, parts: Sequence[str] = (), study_files: Sequence[str] = ()
+) -> dict[str, str]:
+    """SHA-256 of every file with figures in `folder`, by name.
+
+    Parameters
+    ----------
+    parts : sequence of str
+        Folders of the single results in it, whose provenance counts too.
+    study_files : sequence of str
+        Names of the files of a study.
+    """
+    names = [
+        *DATA_FILES,
+        *study_files,
+        *(f"{part}/{name}" for part in parts for name in (*DATA_FILES, PROVENANCE_FILE)),
+    ]
     return {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        for name in DATA_FILES
+        for name in names
         if (folder / name).is_file()
     }
 
@@ -167,10 +185,16 @@ def _state(target: Path, plan_hash: str, *, force: bool) -> FolderState:
             f"{target}: the folder holds the result of another plan ({earlier['plan_hash']}; this "
             f"one is {plan_hash}); choose another folder with --out, or remove this one"
         )
-    whole = earlier.get("files") == file_digests(target)
+    parts = parts_of(earlier)
+    study_files = study_files_of(earlier)
+    whole = earlier.get("files") == file_digests(target, parts, study_files)
     if whole and not force:
         return FolderState.FINISHED
-    foreign = found - OWN_NAMES
+    foreign = found - OWN_NAMES - set(parts) - set(study_files)
+    for part in parts:
+        if (target / part).is_dir():
+            inside = {entry.name for entry in (target / part).iterdir()} - OWN_NAMES
+            foreign |= {f"{part}/{name}" for name in inside}
     if foreign:
         raise StoreError(
             f"{target}: computing again would remove files that are no part of the result "

@@ -31,6 +31,7 @@ from mas2sim.results.limits_kept import (
 )
 
 NOT_SOLVED = "when the power flow was not run or a PTU did not converge"
+IN_BALANCE = f"{NOT_SOLVED}; when it was solved in balance"
 
 
 def peak_import_kw(case: CaseLevel) -> float:
@@ -116,6 +117,25 @@ def _overloaded_h(case: CaseLevel) -> float:
         return NAN
     over = flow.loading_percent > case.record.limits.loading_percent
     return float(over.any(axis=1).sum() * case.hours)
+
+
+def _unbalance_percent(case: CaseLevel) -> FloatArray | None:
+    """Unbalance of the low-voltage buses that have one, shape (time, bus)."""
+    if (flow := case.solved_flow) is None:
+        return None
+    values = flow.unbalance_percent[:, low_voltage_buses(case.record.layout)]
+    known = values[:, np.isfinite(values).all(axis=0)]
+    return known if known.size else None
+
+
+def _unbalance_max(case: CaseLevel) -> float:
+    values = _unbalance_percent(case)
+    return NAN if values is None else float(values.max())
+
+
+def _unbalance_exceeded(case: CaseLevel) -> float:
+    values, limit = _unbalance_percent(case), case.record.limits.unbalance_percent
+    return NAN if values is None else float((values > limit).any(axis=1).sum())
 
 
 def _grid(
@@ -303,6 +323,24 @@ STATE = (
         "h times number of PTUs with a bus outside the statutory band on a phase it has",
         "Time in which at least one low-voltage bus leaves the statutory band.",
         _outside_band_h,
+    ),
+    _grid(
+        "unbalance_max_percent",
+        "percent",
+        "Voltage unbalance, highest",
+        "max over PTUs and low-voltage buses with three phases of |V2| / |V1|",
+        "Highest negative-sequence voltage over the positive sequence, phase to neutral.",
+        _unbalance_max,
+        missing=IN_BALANCE,
+    ),
+    _grid(
+        "unbalance_exceeded_ptus",
+        "count",
+        "PTUs with too much voltage unbalance",
+        "number of PTUs with a bus of |V2| / |V1| above the limit",
+        "PTUs in which the voltage unbalance of at least one low-voltage bus is above the limit.",
+        _unbalance_exceeded,
+        missing=IN_BALANCE,
     ),
     _grid(
         "overloaded_hours",

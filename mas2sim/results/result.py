@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -23,8 +24,13 @@ PROVENANCE_FILE = "provenance.json"
 REPORT_FOLDER = "report"
 REPORT_FILE = "index.html"
 
-DATA_FILES = (KPI_FILE, HOMES_FILE, ASSETS_FILE, CASES_FILE, SERIES_FILE)
+TABLE_FILES = (KPI_FILE, HOMES_FILE, ASSETS_FILE, CASES_FILE)
+DATA_FILES = (*TABLE_FILES, SERIES_FILE)
 """Files that hold figures; their digests are part of the provenance."""
+PARTS = "parts"
+"""Key of the provenance with the folders of the single results that a result is made of."""
+STUDY_FILES = "study_files"
+"""Key of the provenance with the names of the files of a study."""
 
 Content = TypeVar("Content")
 
@@ -34,7 +40,8 @@ class Result:
     """Tables, series and provenance of one finished case.
 
     The series are read from disk when they are used; `close` (or a ``with`` block) lets go of the
-    file.
+    file. A case of several substations has a part for each; its tables hold the rows of all of
+    them, and its own series are empty.
 
     Parameters
     ----------
@@ -43,6 +50,8 @@ class Result:
     kpi, homes, assets, cases : DataFrame
     series : Dataset
     provenance : mapping
+    parts : tuple of Result
+        Results of the single substations, each in a folder of its own; none where there is one.
     """
 
     path: Path
@@ -52,15 +61,20 @@ class Result:
     cases: pd.DataFrame
     series: xr.Dataset
     provenance: Mapping[str, Any]
+    parts: tuple[Result, ...] = ()
 
     @property
     def levels(self) -> tuple[str, ...]:
         """Levels of the case, in the order in which they were run."""
+        if self.parts:
+            return self.parts[0].levels
         return tuple(str(level) for level in self.series["level"].to_numpy())
 
     def close(self) -> None:
-        """Let go of the series' file."""
+        """Let go of the series' files."""
         self.series.close()
+        for part in self.parts:
+            part.close()
 
     def __enter__(self) -> Self:
         return self
@@ -92,20 +106,26 @@ def open_result(path: Path | str) -> Result:
     folder = Path(path)
     if not folder.is_dir():
         raise StoreError(f"{folder}: there is no result here; the folder does not exist")
-    missing = [name for name in (*DATA_FILES, PROVENANCE_FILE) if not (folder / name).is_file()]
+    told = read_provenance(folder) if (folder / PROVENANCE_FILE).is_file() else {}
+    if study_files_of(told):
+        raise StoreError(f"{folder}: this is a study, not a case; its page was made with it")
+    named = parts_of(told)
+    files = (*(TABLE_FILES if named else DATA_FILES), PROVENANCE_FILE)
+    missing = [name for name in files if not (folder / name).is_file()]
     if missing:
         raise StoreError(
             f"{folder}: not a complete result, without {', '.join(missing)}; run the case again "
             "into another folder"
         )
     provenance = read_provenance(folder)
-    tables = {
-        name: _read(folder / name, pd.read_parquet)
-        for name in (KPI_FILE, HOMES_FILE, ASSETS_FILE, CASES_FILE)
-    }
-    series = _read(
-        folder / SERIES_FILE, lambda file: xr.open_dataset(file, engine="h5netcdf", cache=True)
-    )
+    tables = {name: _read(folder / name, pd.read_parquet) for name in TABLE_FILES}
+    parts = _open_parts([folder / name for name in named])
+    if named:
+        series = xr.Dataset()
+    else:
+        series = _read(
+            folder / SERIES_FILE, lambda file: xr.open_dataset(file, engine="h5netcdf", cache=True)
+        )
     return Result(
         path=folder,
         kpi=tables[KPI_FILE],
@@ -114,7 +134,26 @@ def open_result(path: Path | str) -> Result:
         cases=tables[CASES_FILE],
         series=series,
         provenance=provenance,
+        parts=parts,
     )
+
+
+def _open_parts(folders: Sequence[Path]) -> tuple[Result, ...]:
+    """Open all of them, or none."""
+    with ExitStack() as opened:
+        parts = tuple(opened.enter_context(open_result(folder)) for folder in folders)
+        opened.pop_all()
+    return parts
+
+
+def parts_of(provenance: Mapping[str, Any]) -> tuple[str, ...]:
+    """Folders of the single results that a result is made of; none where it is single itself."""
+    return tuple(provenance.get(PARTS, ()))
+
+
+def study_files_of(provenance: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the files that a study left beside its provenance; none for a case."""
+    return tuple(provenance.get(STUDY_FILES, ()))
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:

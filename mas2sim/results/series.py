@@ -107,6 +107,7 @@ def series_dataset(record: CaseRecord) -> xr.Dataset:
             "voltage_min_v": record.limits.voltage_min_v,
             "voltage_max_v": record.limits.voltage_max_v,
             "loading_limit_percent": record.limits.loading_percent,
+            "unbalance_limit_percent": record.limits.unbalance_percent,
             **{f"axis_{name}": value for name, value in record.axes.items()},
         },
     )
@@ -259,6 +260,12 @@ def _grid_variables(record: CaseRecord) -> dict[str, Any]:
             stack(lambda flow: flow.loading_percent, len(record.layout.branches)),
             "percent",
             "loading against the rating",
+        ),
+        "unbalance_percent": variable(
+            per_time,
+            stack(lambda flow: np.fmax.reduce(flow.unbalance_percent, axis=1)),
+            "percent",
+            "greatest voltage unbalance of all buses with three phases; missing when balanced",
         ),
         "grid_import_kw": variable(
             per_time, stack(lambda flow: flow.import_kw), "kW", "power from the grid above"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,10 @@ import numpy as np
 from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.errors import StoreError
 from mas2sim.domain.grid_state import GridLayout
+from mas2sim.results.folder import ResultFolder
+from mas2sim.results.result import REPORT_FILE, REPORT_FOLDER, STUDY_FILES
 from mas2sim.results.study_result import Column, GridDay, Headline, StudyResult, StudyTable
+from mas2sim.results.writing import store, write_provenance
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
@@ -34,6 +37,45 @@ SHEET_NAME_LENGTH = 31
 """A workbook bears no longer names of sheets."""
 NO_DATE = datetime(2000, 1, 1)  # noqa: DTZ001 - workbooks have no time zones
 NO_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def write_study(
+    folder: ResultFolder,
+    result: StudyResult,
+    *,
+    page: Callable[[StudyResult, Path], None] | None = None,
+) -> Path:
+    """Write a study and, last, its page.
+
+    Parameters
+    ----------
+    folder : ResultFolder
+        The folder, as `ResultFolder.prepare` found it.
+    result : StudyResult
+    page : callable, optional
+        Given the study and the path of the page to write. A page that fails does not cost the
+        study: it is kept and the error raised.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    StoreError
+        As `write_result`.
+    """
+
+    def fill(written: Path) -> None:
+        names = write_study_files(result, written)
+        write_provenance(written, {**result.provenance, STUDY_FILES: list(names)})
+
+    def pages(written: Path) -> None:
+        if page is not None:
+            page(result, written / REPORT_FOLDER / REPORT_FILE)
+
+    return store(folder, result.provenance, fill, pages)
 
 
 def write_study_files(result: StudyResult, folder: Path) -> tuple[str, ...]:

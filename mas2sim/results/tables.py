@@ -9,6 +9,7 @@ import numpy as np
 
 from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.community import membership
+from mas2sim.domain.grid_state import ALL_PHASES
 from mas2sim.domain.plan import HomePlan
 from mas2sim.results.balance import generation_kw
 from mas2sim.results.case_identity import case_id
@@ -113,7 +114,8 @@ def assets_table(record: CaseRecord) -> pd.DataFrame:
     -------
     DataFrame
         One row per level, asset and limit. ``kind`` is transformer_import or transformer_export
-        [kW], transformer_loading or line_loading [percent], voltage_low or voltage_high [V].
+        [kW], transformer_loading, line_loading or unbalance [percent], voltage_low or voltage_high
+        [V]. Unbalance is that of buses with three phases, and left out of balanced flows.
         ``hours_above`` is the time beyond the limit (below it for voltage_low); ``worst`` the
         extreme value and ``worst_at`` the clock time of its PTU. Where the power flow is
         incomplete, the last three are missing and ``status`` says why.
@@ -184,6 +186,14 @@ def _flow_rows(case: CaseLevel) -> Iterator[dict[str, Any]]:
         bus = layout.buses[column].name
         yield _asset_row(case, bus, "voltage_low", limits.voltage_min_v, "V", lowest, low=True)
         yield _asset_row(case, bus, "voltage_high", limits.voltage_max_v, "V", highest)
+    if flow is not None and flow.vm_pu.shape[-1] == 1:
+        return
+    phases = layout.bus_phases
+    for column in low_voltage_buses(layout):
+        if phases[column] == ALL_PHASES:
+            unbalance = None if flow is None else flow.unbalance_percent[:, column]
+            bus = layout.buses[column].name
+            yield _asset_row(case, bus, "unbalance", limits.unbalance_percent, "percent", unbalance)
 
 
 def cases_table(record: CaseRecord) -> pd.DataFrame:

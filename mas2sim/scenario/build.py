@@ -9,7 +9,7 @@ from math import inf
 from mas2sim.cosim import CaseSetup, congestion_register
 from mas2sim.domain.community import partition
 from mas2sim.domain.errors import ConfigurationError, Fault
-from mas2sim.domain.grid_state import TRANSFORMER, GridLayout
+from mas2sim.domain.grid_state import TRANSFORMER
 from mas2sim.domain.home import Home
 from mas2sim.domain.participant import Participant
 from mas2sim.domain.randomness import stream
@@ -31,19 +31,19 @@ from mas2sim.population import (
     Population,
     PopulationSettings,
     Site,
+    SmallBusiness,
     SmartScenario,
     build_non_domestic,
     build_population,
 )
 from mas2sim.scenario.case import Case
 from mas2sim.scenario.configuration import (
-    CaseConfiguration,
     ProtectionConfiguration,
     SmartGroup,
 )
 from mas2sim.scenario.grid_source import build_substation
 from mas2sim.scenario.market import market_terms
-from mas2sim.scenario.participants import behind_meters
+from mas2sim.scenario.participants import BUSINESS_TARIFF, behind_meters
 from mas2sim.scenario.tariff import tariff_of
 
 LOW_VOLTAGE_KV = 1.0
@@ -76,7 +76,7 @@ def build_setup(case: Case) -> tuple[CaseSetup, tuple[str, ...]]:
         homes,
         configuration.communities,
         seed=configuration.seed,
-        substation=configuration.substation,
+        substation=case.substation,
     )
     setup = CaseSetup(
         axes=case.axes,
@@ -86,13 +86,13 @@ def build_setup(case: Case) -> tuple[CaseSetup, tuple[str, ...]]:
         tariff=_tariff(case, None),
         limits=substation.limits,
         flow=power_flow(connected, unbalanced=configuration.power_flow == "unbalanced"),
-        homes=_willing(population.homes, configuration),
+        homes=_willing(population.homes, case),
         communities=communities,
         outdoor_c=population.outdoor_c,
         clearness=population.clearness,
         ties=configuration.ties,
         seed=configuration.seed,
-        substation=configuration.substation,
+        substation=case.substation,
         timetable=Timetable(
             market.plan_hour * SECONDS_PER_HOUR, market.gate_minutes * SECONDS_PER_MINUTE
         ),
@@ -121,9 +121,10 @@ def _check_contracts(setup: CaseSetup) -> None:
         raise ConfigurationError(faults)
 
 
-def _place_faults(case: Case, layout: GridLayout) -> list[Fault]:
+def _place_faults(case: Case, substation: Substation) -> list[Fault]:
     """What is wrong with the places and names of participants in this grid."""
-    groups = case.configuration.participants
+    groups, layout = case.configuration.participants, substation.layout
+    taken = {layout.name, *(shop.home for shop in substation.commercial)}
     buses = {bus.name for bus in layout.buses if bus.vn_kv <= LOW_VOLTAGE_KV}
     faults = [
         Fault(f"participants.{place}.bus", repr(group.bus), f"a low-voltage bus of {layout.name}")
@@ -131,36 +132,49 @@ def _place_faults(case: Case, layout: GridLayout) -> list[Fault]:
         if group.bus is not None and group.bus not in buses
     ]
     faults += [
-        Fault(f"participants.{place}.name", repr(group.name), "another name than the substation's")
+        Fault(f"participants.{place}.name", repr(group.name), "a name that nobody has there")
         for place, group in enumerate(groups)
-        if group.name == layout.name
+        if group.name in taken
     ]
     return faults
 
 
 def _participants(case: Case, substation: Substation) -> tuple[Participant, ...]:
-    """Participants that are no homes, at their places in the grid."""
+    """Participants that are no homes, at their places in the grid: the recipe's, then one's own."""
     groups, layout = case.configuration.participants, substation.layout
+    shops, business = substation.commercial, _tariff(case, BUSINESS_TARIFF)
+    energies = substation.annual_kwh[len(substation.homes) :] or (None,) * len(shops)
+    shop_meters = (SmallBusiness(shop.home, kwh) for shop, kwh in zip(shops, energies, strict=True))
     busbar = next((each.to_bus for each in layout.branches if each.kind == TRANSFORMER), "")
     points = build_non_domestic(
-        behind_meters(groups),
+        (*shop_meters, *behind_meters(groups)),
         _population_settings(case, len(layout.home_bus)),
         day=case.day,
         weather=case.configuration.weather.name,
         seed=case.configuration.seed,
-        substation=case.configuration.substation,
+        substation=case.substation,
         horizon=case.horizon,
     )
-    return tuple(
-        Participant(group.name, own, _tariff(case, group.tariff), group.bus or busbar)
-        for group, own in zip(groups, points, strict=True)
+    return (
+        *(
+            Participant(shop.home, own, business, shop.bus, shop.phase)
+            for shop, own in zip(shops, points, strict=False)
+        ),
+        *(
+            Participant(
+                group.name, own, _tariff(case, group.tariff), group.bus or busbar, group.phase
+            )
+            for group, own in zip(groups, points[len(shops) :], strict=True)
+        ),
     )
 
 
 def _connected(substation: Substation, participants: Sequence[Participant]) -> Substation:
-    """The substation with a three-phase connection for each point, after those of the homes."""
+    """The substation with a connection for each point, after those of the homes."""
     points = tuple(
-        Connection(point.name, each.bus) for each in participants for point in each.points
+        Connection(point.name, each.bus, each.phase)
+        for each in participants
+        for point in each.points
     )
     if not points:
         return substation
@@ -181,11 +195,12 @@ def _protection(group: ProtectionConfiguration) -> Protection:
     return Protection(group.limit, group.pickup_percent, curve)
 
 
-def _willing(homes: Sequence[Home], configuration: CaseConfiguration) -> tuple[Home, ...]:
+def _willing(homes: Sequence[Home], case: Case) -> tuple[Home, ...]:
     """Homes, those that do not want their plan changed for others marked; nested in the share."""
+    configuration, substation = case.configuration, case.substation
 
     def joins(home: Home) -> bool:
-        drawn = stream(configuration.seed, configuration.substation, home.name, "willing").random()
+        drawn = stream(configuration.seed, substation, home.name, "willing").random()
         return bool(100.0 * drawn < configuration.market.willing_percent)
 
     return tuple(home if joins(home) else replace(home, joins_market=False) for home in homes)
@@ -210,11 +225,11 @@ def _grid_and_homes(case: Case) -> tuple[Substation, Population]:
         found = str(case.configuration.communities)
         faults.append(Fault("communities", found, f"at most {homes}, the number of homes"))
     try:
-        population = _population(case, homes or HOMES_WITHOUT_GRID)
+        population = _population(case, substation if homes else None)
     except ConfigurationError as error:
         faults += [fault for fault in error.faults if homes or "homes" not in fault.found]
     if homes:
-        faults += _place_faults(case, substation.layout)
+        faults += _place_faults(case, substation)
     if faults:
         raise ConfigurationError(faults)
     return substation, population
@@ -224,14 +239,21 @@ HOMES_WITHOUT_GRID = 184
 """Homes to check the population's settings with when the grid itself is at fault."""
 
 
-def _population(case: Case, homes: int) -> Population:
+def _population(case: Case, substation: Substation | None) -> Population:
     configuration = case.configuration
+    settings = _population_settings(
+        case, HOMES_WITHOUT_GRID if substation is None else len(substation.homes)
+    )
+    if substation is not None and substation.annual_kwh:
+        names = tuple(home.home for home in substation.homes)
+        stated = substation.annual_kwh[: len(names)]
+        settings = replace(settings, home_names=names, annual_kwh=stated)
     return build_population(
-        _population_settings(case, homes),
+        settings,
         day=case.day,
         weather=configuration.weather.name,
         seed=configuration.seed,
-        substation=configuration.substation,
+        substation=case.substation,
         horizon=case.horizon,
     )
 
@@ -300,7 +322,9 @@ def _assumptions(case: Case, substation: Substation) -> tuple[str, ...]:
     """Assumptions that are not the population's."""
     configuration, limits = case.configuration, substation.limits
     tariff = configuration.tariff
-    if configuration.power_flow == "unbalanced":
+    if configuration.power_flow == "unbalanced" and configuration.grid.name != "cardiff":
+        flow = "Every home is on the phases stated; lines return through their zero sequence."
+    elif configuration.power_flow == "unbalanced":
         flow = (
             "Every home is a single-phase load; service cables have their neutral modelled, mains "
             "through their zero-sequence impedance."
@@ -311,9 +335,10 @@ def _assumptions(case: Case, substation: Substation) -> tuple[str, ...]:
         f"The transformer's operating limits are {limits.transformer_import_kw:g} kW of import and "
         f"{limits.transformer_export_kw:g} kW of export, on the sum of the connections."
     )
+    voltage, tap = configuration.grid.hv_vm_pu, configuration.grid.tap_pos
     supply = (
-        f"The HV side stands at {configuration.grid.hv_vm_pu:g} pu, the tap changer at position "
-        f"{configuration.grid.tap_pos}."
+        f"The HV side stands at {'what the net says' if voltage is None else f'{voltage:g} pu'}, "
+        f"the tap changer at {'what the net says' if tap is None else f'position {tap}'}."
     )
     prices = (
         f"Prices: tariff {tariff.name}, {tariff.eur_per_unit:g} EUR per {tariff.currency}; the tie "
@@ -325,4 +350,19 @@ def _assumptions(case: Case, substation: Substation) -> tuple[str, ...]:
     )
     forecasts = "Forecasts are perfect: plans are made with the profiles that come to pass."
     others = tuple(group.sentence for group in configuration.participants)
-    return transformer, supply, flow, prices, cyclic, forecasts, *others
+    own = (*_shops(case, substation), *substation.assumptions)
+    return transformer, supply, flow, prices, cyclic, forecasts, *own, *others
+
+
+def _shops(case: Case, substation: Substation) -> tuple[str, ...]:
+    """What is assumed of the small commercial users of a recipe."""
+    count = len(substation.commercial)
+    if not count:
+        return ()
+    sentence = (
+        f"{count} of the {count + len(substation.homes)} users are small commercial, with about "
+        "12,000 kWh a year and the shape of the average small commercial demand at their own "
+        f"hours; they pay tariff {case.tariffs[BUSINESS_TARIFF].name}, own nothing that could be "
+        "planned, and take part for themselves."
+    )
+    return (sentence,)

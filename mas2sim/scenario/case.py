@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -45,7 +45,8 @@ class Case:
     grids, profiles : Path
         Folders of the data.
     tariffs : mapping of str to TariffGroup
-        Tariffs that participants have beside that of the homes, by name of the choice.
+        Tariffs that participants have beside that of the homes, by name of the choice; among them
+        that of small businesses.
     """
 
     configuration: CaseConfiguration
@@ -55,6 +56,33 @@ class Case:
     grids: Path
     profiles: Path
     tariffs: Mapping[str, TariffGroup] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def substation(self) -> int:
+        """Number of the case's substation.
+
+        Raises
+        ------
+        ConfigurationError
+            When the case has all of them.
+        """
+        number = self.configuration.substation
+        if number == "all":
+            raise ConfigurationError(
+                [Fault("substation", "all", "the number of one substation here", "substation=1")]
+            )
+        return number
+
+    def of(self, substation: int) -> Case:
+        """The same case for one substation, as if it had been asked for alone."""
+        asked = f"substation={substation}"
+        return replace(
+            self,
+            configuration=self.configuration.model_copy(update={"substation": substation}),
+            overrides=tuple(
+                asked if each.split("=", 1)[0] == "substation" else each for each in self.overrides
+            ),
+        )
 
     @property
     def day(self) -> TypicalDay:
@@ -89,18 +117,22 @@ class Case:
         }
 
     @property
+    def own_files(self) -> dict[str, Path]:
+        """Files of one's own that the case names; their content decides the result."""
+        population, grid = self.configuration.population, self.configuration.grid
+        named = {name: getattr(population, name) for name in OWN_FILES}
+        named["mapping"] = grid.mapping
+        named["source"] = Path(grid.source) if grid.name == "file" and grid.source else None
+        return {name: path for name, path in named.items() if path is not None}
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What decides the result, apart from the code: configuration and content of files."""
-        named = {name: each.model_dump(mode="json") for name, each in self.tariffs.items()}
         return {
             "configuration": self.configuration.model_dump(mode="json", by_alias=True),
-            **({"tariffs": named} if named else {}),
+            "tariffs": {name: each.model_dump(mode="json") for name, each in self.tariffs.items()},
             "ladder": [rung.model_dump(mode="json") for rung in self.ladder],
-            "files": {
-                name: _digest(path)
-                for name in OWN_FILES
-                if (path := getattr(self.configuration.population, name)) is not None
-            },
+            "files": {name: _digest(path) for name, path in self.own_files.items()},
         }
 
 

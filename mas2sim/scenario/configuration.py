@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, FilePath, ValidationError
+from pydantic import AfterValidator, Field, FilePath, PlainValidator, ValidationError
 
 from mas2sim.domain.errors import ConfigurationError, Fault
 from mas2sim.domain.horizon import Horizon
@@ -27,6 +28,12 @@ OWNED = (
     "smart_appliances_percent",
 )
 """Technologies whose owners count as adopters of any."""
+SOURCES = {
+    "file": "net.json",
+    "pandapower": "create_kerber_dorfnetz",
+    "simbench": "1-LV-rural1--0-sw",
+}
+"""Kinds of grids of one's own, each with an example of where it is found."""
 KIND_PLACE = 2
 """Where the kind of a participant stands in the place of a finding."""
 
@@ -37,6 +44,14 @@ def _zone(name: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError("a name in the IANA database, e.g. Europe/London") from error
     return name
+
+
+def _one_or_all(substation: Any) -> int | Literal["all"]:
+    if substation == "all":
+        return "all"
+    if isinstance(substation, int) and not isinstance(substation, bool) and substation >= 1:
+        return substation
+    raise ValueError("the number of a substation, at least 1, or all")
 
 
 def _divides_an_hour(minutes: int) -> int:
@@ -119,15 +134,21 @@ class ProtectionConfiguration(Strict):
 
 
 class GridGroup(Strict):
-    """The grid and its limits."""
+    """The grid and its limits.
 
-    name: Literal["cardiff"]
-    hv_vm_pu: float = Field(ge=0.8, le=1.2)
-    tap_pos: int = Field(strict=True)
+    A grid of one's own has a `source`; voltage and taps that are null are as the source has them.
+    """
+
+    name: Literal["cardiff", "file", "pandapower", "simbench"]
+    source: str | None = None
+    mapping: FilePath | None = None
+    hv_vm_pu: float | None = Field(ge=0.8, le=1.2)
+    tap_pos: int | None = Field(strict=True)
     transformer_limit_kw: float | None = Field(gt=0)
     transformer_export_limit_kw: float | None = Field(gt=0)
     voltage_min_v: float = Field(gt=0)
     voltage_max_v: float = Field(gt=0)
+    unbalance_limit_percent: float = Field(gt=0)
     protection: ProtectionConfiguration
     site: SiteConfiguration
 
@@ -234,7 +255,7 @@ class CaseConfiguration(Strict):
     tariff: TariffGroup
     market: MarketGroup
     population: PopulationGroup
-    substation: int = Field(ge=1, strict=True)
+    substation: Annotated[int | Literal["all"], PlainValidator(_one_or_all)]
     communities: int = Field(ge=1, strict=True)
     seed: int = Field(ge=0, lt=2**63, strict=True)
     levels: Annotated[list[Level], Field(min_length=1), AfterValidator(_available_once_each)]
@@ -287,11 +308,29 @@ def _contradictions(configuration: Mapping[str, Any]) -> list[Fault]:
                 f"smart.any_percent={owned:g}",
             )
         )
+    faults += _source_faults(grid)
     low, high = grid.get("voltage_min_v"), grid.get("voltage_max_v")
     if _is_number(low) and _is_number(high) and low >= high:
         found = f"{low:g} V, above grid.voltage_max_v of {high:g} V"
         faults.append(Fault("grid.voltage_min_v", found, "less than grid.voltage_max_v"))
     return faults
+
+
+def _source_faults(grid: Mapping[str, Any]) -> list[Fault]:
+    """A grid of one's own without a source, or a generated one without what a net would say."""
+    name, source = grid.get("name"), grid.get("source")
+    if name == "cardiff":
+        return [
+            Fault(f"grid.{key}", "null", "a number: no net says it", f"grid.{key}={value}")
+            for key, value in (("hv_vm_pu", "1.0"), ("tap_pos", "0"))
+            if key in grid and grid[key] is None
+        ]
+    if name in SOURCES and not (isinstance(source, str) and source):
+        remedy = f"grid.source={SOURCES[name]}"
+        return [Fault("grid.source", repr(source), f"where the {name} grid is found", remedy)]
+    if name == "file" and not Path(str(source)).is_file():
+        return [Fault("grid.source", repr(source), "a file that exists, a pandapower net in JSON")]
+    return []
 
 
 def _is_number(value: Any) -> bool:

@@ -14,11 +14,13 @@ from pydantic import Field
 
 from mas2sim.domain.errors import Fault
 from mas2sim.domain.typical_day import DayType
-from mas2sim.population import ChargingStation, NonDomestic, PvFarm
+from mas2sim.population import ChargingStation, NonDomestic, PvFarm, SmallBusiness
 from mas2sim.scenario.strict import Clock, Strict
 
 KEY = "participants"
-KINDS = ("charging_station", "pv_plant")
+KINDS = ("charging_station", "pv_plant", "small_business")
+BUSINESS_TARIFF = "uk_business"
+"""Tariff of the small businesses of a recipe, and of others unless they name another."""
 COMMUNITY = re.compile(r"community_\d+")
 """Names that the communities of a case have."""
 
@@ -26,7 +28,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
 
 class _ParticipantGroup(Strict):
-    """What all kinds have: place, tariff, and whether its devices are planned.
+    """What all kinds have: a place and a tariff.
 
     Without a bus it is at the transformer's low-voltage busbar, without a tariff it has that of the
     homes.
@@ -35,13 +37,14 @@ class _ParticipantGroup(Strict):
     name: Name
     bus: str | None = None
     tariff: str | None = None
-    flexible: bool = True
+    phase: Literal["a", "b", "c", "abc"] = "abc"
 
 
 class ChargingStationGroup(_ParticipantGroup):
     """Charge points of one meter; the defaults are a car park at work. [A]"""
 
     kind: Literal["charging_station"]
+    flexible: bool = True
     points: int = Field(default=6, ge=1, le=200, strict=True)
     charger_kw: float = Field(default=11.0, gt=0, le=350)
     capacity_kwh: float = Field(default=60.0, gt=0)
@@ -54,8 +57,9 @@ class ChargingStationGroup(_ParticipantGroup):
     @property
     def sentence(self) -> str:
         """What is assumed, for the record."""
+        phases = "three-phase " if self.phase == "abc" else ""
         return (
-            f"The charging station {self.name} has {self.points} three-phase charge points of "
+            f"The charging station {self.name} has {self.points} {phases}charge points of "
             f"{self.charger_kw:g} kW with a vehicle each a day, connected from about {self.from_} "
             f"to {self.to}, which takes {self.driven_kwh:g} kWh on average."
         )
@@ -80,6 +84,7 @@ class PvPlantGroup(_ParticipantGroup):
     """A larger PV plant, with a battery if it has a capacity; tilt as on a flat roof. [A]"""
 
     kind: Literal["pv_plant"]
+    flexible: bool = True
     rated_kwp: float = Field(default=50.0, gt=0)
     tilt_deg: float = Field(default=15.0, ge=0, le=90)
     azimuth_deg: float = Field(default=180.0, ge=0, lt=360)
@@ -108,11 +113,35 @@ class PvPlantGroup(_ParticipantGroup):
         )
 
 
-ParticipantGroup = Annotated[ChargingStationGroup | PvPlantGroup, Field(discriminator="kind")]
+class SmallBusinessGroup(_ParticipantGroup):
+    """A shop, an office or a workshop; its year is drawn unless it is given."""
+
+    kind: Literal["small_business"]
+    tariff: str | None = BUSINESS_TARIFF
+    annual_kwh: float | None = Field(default=None, gt=0)
+
+    @property
+    def sentence(self) -> str:
+        """What is assumed, for the record."""
+        year = "an annual energy that is drawn"
+        if self.annual_kwh is not None:
+            year = f"{self.annual_kwh:g} kWh a year"
+        return (
+            f"The small business {self.name} has {year}, the shape of the average small commercial "
+            "demand at its own hours, and nothing that could be planned."
+        )
+
+    def stands(self) -> SmallBusiness:
+        """What stands behind its meter."""
+        return SmallBusiness(self.name, self.annual_kwh)
+
+
+AnyGroup = ChargingStationGroup | PvPlantGroup | SmallBusinessGroup
+ParticipantGroup = Annotated[AnyGroup, Field(discriminator="kind")]
 """One participant that is no home."""
 
 
-def behind_meters(groups: Sequence[ChargingStationGroup | PvPlantGroup]) -> tuple[NonDomestic, ...]:
+def behind_meters(groups: Sequence[AnyGroup]) -> tuple[NonDomestic, ...]:
     """What stands behind each participant's meter."""
     return tuple(group.stands() for group in groups)
 
@@ -152,14 +181,17 @@ def participant_faults(
 
 
 def named_tariffs(configuration: Mapping[str, Any]) -> tuple[str, ...]:
-    """Tariffs that participants name, each once."""
+    """Tariffs that participants name, each once, and first that of small businesses.
+
+    That one is always known: whether a grid has such users is known once it is built.
+    """
     entries = configuration.get(KEY)
     named = [
         str(each["tariff"])
         for each in (entries if isinstance(entries, list) else [])
         if isinstance(each, Mapping) and each.get("tariff") is not None
     ]
-    return tuple(dict.fromkeys(named))
+    return tuple(dict.fromkeys([BUSINESS_TARIFF, *named]))
 
 
 def _faults_of(where: str, entry: Mapping[str, Any]) -> Iterator[Fault]:

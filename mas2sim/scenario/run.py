@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,13 +35,16 @@ class CaseResult:
     homes, assets : DataFrame
         One row a level and home, or a level and asset limit.
     series : Dataset
-        Powers, voltages, loadings, prices over the day.
+        Powers, voltages, loadings, prices over the day; empty where there are parts.
     provenance : mapping
         What was run, by which code.
     path : Path or None
         The result folder, if one was written.
     kept : bool
         Whether the folder held this very result already and nothing was computed.
+    parts : tuple of CaseResult
+        Results of the single substations of a case that has all of them, whose rows are in the
+        tables here too; none for a case of one.
     """
 
     kpi: pd.DataFrame
@@ -51,6 +54,7 @@ class CaseResult:
     provenance: Mapping[str, Any]
     path: Path | None = None
     kept: bool = False
+    parts: tuple[CaseResult, ...] = ()
 
 
 def run_case(
@@ -96,22 +100,36 @@ def run_case(
 
     from mas2sim.cosim import run_world
 
-    run = run_world(plan.setup, progress=progress)
+    run = run_world(*plan.setups, progress=progress)
     if plan.folder is None:
-        return _in_memory(run.record, plan.provenance)
+        return _in_memory(run.records, plan)
 
-    from mas2sim.results import write_result
+    from mas2sim.results import write_parts, write_result
 
     progress("write the result", 0, 1)
-    return _read(write_result(plan.folder, run.record, plan.provenance, report=report), kept=False)
+    if plan.parts:
+        parts = tuple(zip(run.records, plan.parts, strict=True))
+        path = write_parts(plan.folder, parts, plan.provenance, report=report)
+    else:
+        path = write_result(plan.folder, run.record, plan.provenance, report=report)
+    return _read(path, kept=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Plan:
-    """A case that was found in order, with its folder and its world's parts."""
+    """A case that was found in order, with its folder and its world's substations.
 
-    setup: CaseSetup
+    Parameters
+    ----------
+    provenance : mapping
+        Of the whole case.
+    parts : tuple of mapping
+        Of each substation as if it were run alone; none where there is only one.
+    """
+
+    setups: tuple[CaseSetup, ...]
     provenance: Mapping[str, Any]
+    parts: tuple[Mapping[str, Any], ...]
     folder: ResultFolder | None
 
 
@@ -124,7 +142,7 @@ def _prepare(
     data: Path | None,
 ) -> _Plan:
     """Check everything that can be wrong, and name all of it at once."""
-    from mas2sim.scenario.build import build_setup
+    from mas2sim.scenario.substations import build_setups, parts
 
     faults: list[Fault] = []
     try:
@@ -133,7 +151,8 @@ def _prepare(
         faults += [*error.faults, *_place_faults(out)]
         raise ConfigurationError(faults) from error
 
-    provenance = _provenance(case, code_version([case.grids, case.profiles]))
+    version = code_version([case.grids, case.profiles])
+    provenance = _provenance(case, version)
     folder = None
     if out is not None or store:
         axes = case.axes
@@ -143,12 +162,25 @@ def _prepare(
         except StoreError as error:
             faults.append(_folder_fault(error))
     try:
-        setup, assumptions = build_setup(case)
+        made = build_setups(case)
     except ConfigurationError as error:
         raise ConfigurationError([*faults, *error.faults]) from error
     if faults:
         raise ConfigurationError(faults)
-    return _Plan(setup, {**provenance, "assumptions": list(assumptions)}, folder)
+    setups = tuple(setup for setup, _ in made)
+    assumptions = [list(sentences) for _, sentences in made]
+    own: tuple[Mapping[str, Any], ...] = ()
+    if case.configuration.substation == "all":
+        own = tuple(
+            {**_provenance(part, version), "assumptions": sentences}
+            for part, sentences in zip(parts(case), assumptions, strict=True)
+        )
+    return _Plan(setups, {**provenance, "assumptions": _shared(assumptions)}, own, folder)
+
+
+def _shared(assumptions: Sequence[Sequence[str]]) -> list[str]:
+    """What is assumed of all substations; what differs stands with each of them."""
+    return [each for each in assumptions[0] if all(each in others for others in assumptions)]
 
 
 def _place_faults(out: Path | str | None) -> list[Fault]:
@@ -176,28 +208,45 @@ def _provenance(case: Case, version: str) -> dict[str, Any]:
     )
 
 
-def _in_memory(record: CaseRecord, provenance: Mapping[str, Any]) -> CaseResult:
-    from mas2sim.results import assets_table, homes_table, kpi_table, series_dataset
+def _in_memory(records: Sequence[CaseRecord], plan: _Plan) -> CaseResult:
+    from mas2sim.results import record_tables, series_dataset, tables_of_all
+    from mas2sim.results.result import ASSETS_FILE, HOMES_FILE, KPI_FILE
 
-    return CaseResult(
-        kpi_table(record),
-        homes_table(record),
-        assets_table(record),
-        series_dataset(record),
-        provenance,
+    tables = [record_tables(record) for record in records]
+
+    def result(
+        own: Mapping[str, pd.DataFrame], series: xr.Dataset, provenance: Mapping[str, Any]
+    ) -> CaseResult:
+        return CaseResult(own[KPI_FILE], own[HOMES_FILE], own[ASSETS_FILE], series, provenance)
+
+    if not plan.parts:
+        return result(tables[0], series_dataset(records[0]), plan.provenance)
+
+    import xarray as xr
+
+    whole = tables_of_all([record.axes["substation"] for record in records], tables)
+    parts = tuple(
+        result(own, series_dataset(record), provenance)
+        for own, record, provenance in zip(tables, records, plan.parts, strict=True)
     )
+    return replace(result(whole, xr.Dataset(), plan.provenance), parts=parts)
 
 
 def _read(path: Path, *, kept: bool) -> CaseResult:
     from mas2sim.results import open_result
 
     with open_result(path) as result:
-        return CaseResult(
-            result.kpi,
-            result.homes,
-            result.assets,
-            result.series.load(),
-            result.provenance,
-            result.path,
-            kept,
-        )
+        return _loaded(result, kept=kept)
+
+
+def _loaded(result: Result, *, kept: bool) -> CaseResult:
+    return CaseResult(
+        result.kpi,
+        result.homes,
+        result.assets,
+        result.series.load(),
+        result.provenance,
+        result.path,
+        kept,
+        tuple(_loaded(part, kept=kept) for part in result.parts),
+    )

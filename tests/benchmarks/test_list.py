@@ -11,6 +11,12 @@ def test_benchmarks_are_listed() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks"], cwd=ROOT, check=True, capture_output=True, text=True
     )
-    for name in ("power_flow", "mosaik_overhead", "market_quality", "market_speed"):
+    for name in (
+        "power_flow",
+        "mosaik_overhead",
+        "market_quality",
+        "market_speed",
+        "substation_all",
+    ):
         assert name in done.stdout
     assert "_market_runs" not in done.stdout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -83,3 +85,31 @@ def test_five_levels_fit_with_every_name_whole(capsys: pytest.CaptureFixture[str
     (row,) = [line.split() for line in lines if line.split()[:1] == ["payment_eur"]]
     assert row == ["payment_eur", "EUR", *["-12,346"] * 5]
     assert "  community_2, offer 12: 600.0 kWh moved for 1,234.50 EUR" in lines
+
+
+def several(day: xr.Dataset) -> CaseResult:
+    """Three substations side by side."""
+    parts = []
+    for number in (1, 2, 3):
+        one = result(day)
+        parts.append(replace(one, kpi=one.kpi.assign(substation=number)))
+    kpi = pd.concat([part.kpi for part in parts], ignore_index=True)
+    return replace(parts[0], kpi=kpi, series=xr.Dataset(), parts=tuple(parts))
+
+
+def test_substations_stand_one_below_the_other_and_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    print_result(several(series()))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= WIDTH
+    assert lines[0].startswith("cardiff all substations: ")
+    rows = [line.split() for line in lines if line.split()[:1] in (["1"], ["2"], ["3"])]
+    assert [row[:2] for row in rows] == [["1", "baseline"], ["2", "baseline"], ["3", "baseline"]]
+    assert sum("central" in line for line in lines) == 3
+    assert not any("…" in line for line in lines)
+
+
+def test_what_the_dso_bought_says_where(capsys: pytest.CaptureFixture[str]) -> None:
+    print_result(several(series(curtailed=True)))
+    printed = capsys.readouterr().out
+    assert "Substation 2, Bought by the DSO: 2 of 3 offers" in printed
+    assert "Substation 3, uc3: insufficient flexibility" in printed

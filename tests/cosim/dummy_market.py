@@ -21,7 +21,13 @@ from mas2sim.cosim.negotiating import (
     start_in_circles,
 )
 from mas2sim.cosim.scheduled import ScheduledSimulator
-from mas2sim.cosim.simulators import GridSimulator, HomesSimulator, Recorder
+from mas2sim.cosim.simulators import (
+    ConnectedGrid,
+    GridSimulator,
+    HomesSimulator,
+    Recorder,
+    Recording,
+)
 from mas2sim.cosim.wiring import connect
 from mas2sim.cosim.world import _ending_tasks, _Ready
 from mas2sim.domain.arrays import FloatArray
@@ -217,14 +223,15 @@ class Market:
         self.sub_steps = 0
         timetable = Timetable()
         communities = [Community(name, (place,)) for place, name in enumerate(at_plan)]
-        self.recorder = Recorder("plate", timetable, DAY)
+        self.recording = Recording()
+        grid = ConnectedGrid(CopperPlate(), communities)
         simulators: dict[str, ScheduledSimulator] = {
             "cems": CemsSimulator(self.boxes, timetable, DAY),
             "homes": HomesSimulator({name: IdlePlant() for name in at_plan}, 1, timetable, DAY),
             "aggregator": AggregatorSimulator(self.aggregators, timetable),
-            "dso": DsoSimulator("plate", self.dso, timetable),
-            "grid": GridSimulator("plate", CopperPlate(), communities, timetable, DAY),
-            "recorder": self.recorder,
+            "dso": DsoSimulator({"plate": self.dso}, timetable),
+            "grid": GridSimulator({"plate": grid}, timetable, DAY),
+            "recorder": Recorder({"plate": self.recording}, timetable, DAY),
         }
         for name in ("cems", "aggregator", "dso"):
             self._watch(name, simulators[name])

@@ -28,6 +28,7 @@ class CopperPlate:
         nothing = np.zeros(times)
         return GridState(
             vm_pu=np.ones((times, 1, 1)),
+            unbalance_percent=np.full((times, 1), np.nan),
             loading_percent=np.zeros((times, 1)),
             import_kw=p_kw.sum(axis=1),
             import_kvar=q_kvar.sum(axis=1),

@@ -41,7 +41,7 @@ def altered(attribute: str, **changes: object) -> list[Link]:
 def test_the_dso_prognoses_once_from_the_plans_that_ended_each_talk() -> None:
     market = Market()
     assert market.dso.prognoses == [{name: float(count) for name, count in THREE.items()}]
-    recorded = market.recorder.messages["a_plan"]
+    recorded = market.recording.messages["a_plan"]
     assert {name: plan.net_kw[0, 0] for name, plan in recorded.items()} == THREE
 
 

@@ -1,5 +1,6 @@
 """Nets of pandapower, read in and solved, against pandapower on the very same nets."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,15 +70,45 @@ def assert_agrees_with_runpp(net: Any, *, times: int = 3, seed: int = 5) -> None
         assert state.import_kw[time] == pytest.approx(drawn_kw, abs=KW * shape[1])
 
 
-@pytest.mark.parametrize(
-    "create",
-    [pn.create_cigre_network_lv, pn.create_kerber_dorfnetz, pn.create_kerber_landnetz_kabel_1],
-)
-def test_reference_networks(create: Callable[[], Any]) -> None:
-    net = create()
+def named(net: Any) -> Any:
+    """The net with names by which its buses can be told apart."""
     if net.bus["name"].duplicated().any():
         net.bus["name"] = [f"bus {index}" for index in net.bus.index]
-    assert_agrees_with_runpp(net)
+    return net
+
+
+@pytest.mark.parametrize(
+    "create",
+    [
+        pn.create_cigre_network_lv,
+        pn.create_kerber_dorfnetz,
+        pn.create_kerber_landnetz_kabel_1,
+        pn.create_kerber_landnetz_kabel_2,
+        pn.create_kerber_landnetz_freileitung_1,
+        pn.create_kerber_landnetz_freileitung_2,
+        pn.create_kerber_vorstadtnetz_kabel_1,
+        pytest.param(pn.create_kerber_vorstadtnetz_kabel_2, marks=pytest.mark.slow),
+    ],
+)
+def test_reference_networks(create: Callable[[], Any]) -> None:
+    assert_agrees_with_runpp(named(create()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["rural1", "rural2", "rural3", "semiurb4", "semiurb5", "urban6"])
+def test_networks_of_simbench_with_taps(name: str) -> None:
+    """The oracle heeds a tap only when its changer has a type, which SimBench's lose on the way."""
+    simbench = pytest.importorskip("simbench")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = named(simbench.get_simbench_net(f"1-LV-{name}--0-sw"))
+    for tap_pos in (0, -2):
+        net.trafo["tap_pos"] = tap_pos
+        net.trafo["tap_changer_type"] = None
+        (unit,) = as_substation(net).network.transformers
+        assert unit.tap_steps == tap_pos
+        net.trafo["tap_changer_type"] = "Ratio"
+        assert_agrees_with_runpp(net)
 
 
 def village() -> Any:

@@ -29,7 +29,7 @@ def faults(folder: Path, substation: int = 1) -> list[str]:
 def test_shipped_recipe_is_the_reference_substation(cardiff_files: Path) -> None:
     kit = read_kit(cardiff_files, 1)
     assert kit.transformer.sn_kva == 500
-    assert [feeder.homes for feeder in kit.recipe.feeders] == [46] * 4
+    assert [feeder.users for feeder in kit.recipe.feeders] == [46] * 4
 
 
 def test_service_neutral_is_as_good_a_conductor_as_the_phase(cardiff_files: Path) -> None:
@@ -54,14 +54,14 @@ def test_unknown_substation_names_those_there_are(folder: Path) -> None:
 
 
 def test_faults_of_all_three_files_come_together(folder: Path) -> None:
-    change(folder, main_m_per_home=-1, phases=["a", "d"])
+    change(folder, main_m_per_user=-1, phases=["a", "d"])
     cables = folder / "cables.csv"
     cables.write_text(cables.read_text().replace("main_70,0.446", "main_70,soft"))
     units = folder / "transformers.csv"
-    units.write_text(units.read_text().replace("Dyn11", "Dyn10"))
+    units.write_text(units.read_text().replace("Dyn11", "Dyn10", 1))
     found = faults(folder)
     assert len(found) == 4
-    for part in ("main_m_per_home", "phases.1", "cables.csv, line 6, r1", "transformers.csv"):
+    for part in ("main_m_per_user", "phases.1", "cables.csv, line 6, r1", "transformers.csv"):
         assert any(part in fault for fault in found), part
 
 

@@ -148,6 +148,7 @@ class Plate:
         loss = np.where(converged, 1.0 + 0.01 * p_kw.sum(axis=1) ** 2, np.nan)
         return GridState(
             vm_pu=np.where(converged[:, None, None], v / BASE_V, np.nan),
+            unbalance_percent=np.full((len(p_kw), 5), np.nan),
             loading_percent=np.zeros((len(p_kw), 4)),
             import_kw=p_kw.sum(axis=1) + loss,
             import_kvar=np.zeros(len(p_kw)),

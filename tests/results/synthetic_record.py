@@ -261,8 +261,13 @@ def solve(grid: GridLayout, p_kw: np.ndarray, q_kvar: np.ndarray) -> GridState:
     import_kvar = q_kvar.sum(axis=1)
     loading[:, 0] = 100 * np.hypot(import_kw, import_kvar) / TRANSFORMER_KVA
     nominal = np.array([1000 * bus.vn_kv for bus in grid.buses]) / np.sqrt(3)
+    spread = (volts**2).sum(axis=2) - (volts * np.roll(volts, 1, axis=2)).sum(axis=2)
+    three = [phases == "abc" for phases in grid.bus_phases]
+    # Negative over positive sequence of phasors 120 degrees apart.
+    unbalance = 100 * np.sqrt(np.maximum(spread, 0.0)) / volts.sum(axis=2)
     return GridState(
         vm_pu=volts / nominal[:, None],
+        unbalance_percent=np.where(three, unbalance, np.nan),
         loading_percent=loading,
         import_kw=import_kw,
         import_kvar=import_kvar,

@@ -114,3 +114,55 @@ def test_losses_are_a_share_of_what_enters_from_above_and_from_the_homes(toy: Mo
     record = dataclasses.replace(record, net_kw=net_kw)
     (row,) = kpi_table(record).to_dict("records")
     assert row["loss_percent"] == pytest.approx(100 * 0.4 / (10.0 + 6.0 + 9.0))
+
+
+@pytest.fixture(scope="module")
+def unlike(toy: ModuleType) -> CaseRecord:
+    """One bus of the mains at 2.5 % unbalance in two PTUs, the others at 1 %, homes without any."""
+    record = toy.synthetic_record((Level.BASELINE,))
+    three = [phases == "abc" for phases in record.layout.bus_phases]
+    unbalance = np.where(three, 1.0, np.nan) * np.ones((96, 1))
+    unbalance[[70, 71], three.index(True, 2)] = 2.5
+    unbalance[:, 0] = 9.0
+    return with_flow(record, unbalance_percent=unbalance)
+
+
+def test_unbalance_is_that_of_low_voltage_buses_with_three_phases(unlike: CaseRecord) -> None:
+    """The medium-voltage bus is not asked."""
+    (row,) = kpi_table(unlike).to_dict("records")
+    assert row["unbalance_max_percent"] == 2.5
+    assert row["unbalance_exceeded_ptus"] == 2
+    table = assets_table(unlike)
+    rows = table[table.kind == "unbalance"]
+    three = sum(phases == "abc" for phases in unlike.layout.bus_phases)
+    assert len(rows) == three - 1
+    (worst,) = [row for _, row in rows.iterrows() if row["worst"] > 2.0]
+    assert (worst["limit"], worst["hours_above"], worst["worst_at"]) == (2.0, 0.5, "17:30")
+    series = series_dataset(unlike)["unbalance_percent"]
+    assert series.dims == ("level", "time")
+    assert series.attrs["units"] == "percent"
+
+
+def test_a_balanced_flow_makes_no_statement_on_unbalance(unlike: CaseRecord) -> None:
+    flow = unlike.grid[Level.BASELINE]
+    balanced = with_flow(
+        unlike,
+        vm_pu=np.ones((96, len(unlike.layout.buses), 1)),
+        unbalance_percent=np.full(flow.unbalance_percent.shape, np.nan),
+    )
+    (row,) = kpi_table(balanced).to_dict("records")
+    assert np.isnan([row["unbalance_max_percent"], row["unbalance_exceeded_ptus"]]).all()
+    assert "unbalance" not in set(assets_table(balanced).kind)
+    assert np.isnan(series_dataset(balanced)["unbalance_percent"]).all()
+
+
+def test_an_unsolved_flow_leaves_the_unbalance_open(toy: ModuleType, unlike: CaseRecord) -> None:
+    flow: GridState = toy.unsolved(unlike.grid[Level.BASELINE], [3])
+    record = dataclasses.replace(unlike, grid={Level.BASELINE: flow})
+    (row,) = kpi_table(record).to_dict("records")
+    assert np.isnan([row["unbalance_max_percent"], row["unbalance_exceeded_ptus"]]).all()
+    rows = assets_table(record)
+    rows = rows[rows.kind == "unbalance"]
+    assert len(rows)
+    assert rows["worst"].isna().all()
+    assert rows["status"].str.startswith("not_converged").all()

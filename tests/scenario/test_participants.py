@@ -93,7 +93,7 @@ def test_homes_are_the_same_with_and_without_participants() -> None:
     assert made.communities == without.communities
     assert without.participants == ()
     assert without.connections == without.homes
-    assert "tariffs" not in compose_case().identity
+    assert compose_case().identity["tariffs"].keys() == {"uk_business"}
 
 
 def test_they_are_connected_behind_the_homes_at_the_busbar_or_at_a_bus() -> None:
@@ -121,7 +121,7 @@ def test_the_tariff_named_decides_the_plan() -> None:
         compose_case([f"participants=[{DEPOT.replace('uk_flat', tariff)}]"]).identity
         for tariff in ("uk_flat", "uk_economy7")
     )
-    assert flat["tariffs"].keys() == {"uk_flat"}
+    assert flat["tariffs"].keys() == {"uk_business", "uk_flat"}
     assert flat != named
 
 
