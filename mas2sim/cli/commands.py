@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 import mas2sim
+from mas2sim.cli.grid import grid
 from mas2sim.cli.studies import study
 from mas2sim.domain.errors import Mas2simError
 
@@ -34,11 +35,12 @@ def run(overrides: Sequence[str], out: Path | None, force: bool, data: Path | No
 
     OVERRIDES change the default case, in Hydra's grammar: season=summer weather=sunny
     smart=2030_green flexibility=high communities=5 seed=2 "levels=[baseline,uc1]" ties=earliest
-    grid.transformer_limit_kw=250 ... The groups and keys are those of scenarios/.
+    grid.transformer_limit_kw=250 substation=2 (or all) ... The groups and keys are those of
+    scenarios/.
     """
     from mas2sim.cli.progress import show_progress
     from mas2sim.cli.tables import print_result
-    from mas2sim.report import write_report
+    from mas2sim.report.overview_page import write_pages
     from mas2sim.scenario import run_case
 
     with show_progress() as progress:
@@ -48,7 +50,7 @@ def run(overrides: Sequence[str], out: Path | None, force: bool, data: Path | No
             store=True,
             force=force,
             data=data,
-            report=write_report,
+            report=write_pages,
             progress=progress,
         )
     print_result(result)
@@ -88,20 +90,27 @@ def example(name: str, out: Path, force: bool, data: Path | None) -> None:
 )
 def report(result: Path, homes: Sequence[str]) -> None:
     """Make the report of a stored RESULT again, or the pages of single homes."""
-    from mas2sim.report import home_page_name, write_home_page, write_report
+    from mas2sim.report import home_page_name, write_home_page
+    from mas2sim.report.overview_page import write_pages
     from mas2sim.results import open_result
 
     folder = result / "report"
     with open_result(result) as opened:
+        if homes and opened.parts:
+            raise click.UsageError(
+                "a home is of one substation: name its folder, e.g. "
+                f"mas2sim report {opened.parts[0].path} --home {homes[0]}"
+            )
         for home in homes:
             write_home_page(opened, home, folder / home_page_name(home))
             click.echo(f"Page of {home}: {folder / home_page_name(home)}")
         if not homes:
-            folder.mkdir(exist_ok=True)
-            write_report(opened, folder / "index.html")
+            for each in (*opened.parts, opened):
+                write_pages(each, each.path / "report" / "index.html")
             click.echo(f"Report: {folder / 'index.html'}")
 
 
+commands.add_command(grid)
 commands.add_command(study)
 
 

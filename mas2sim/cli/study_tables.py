@@ -15,6 +15,8 @@ from mas2sim.results.study_result import StudyResult, StudyTable
 WIDTH = 140
 """Columns to print for where the output is not a terminal."""
 ROWS = 12
+MOST_COLUMNS = 14
+"""A table with more columns is for a page or a program, not for a terminal."""
 FAILURES = 5
 
 
@@ -29,7 +31,11 @@ def print_study(result: StudyResult, folder: Path, *, kept: bool = False) -> Non
         words = f"  {headline.label}: {headline.value} {headline.unit}".rstrip()
         console.print(Text(words + (f" ({headline.note})" if headline.note else "")))
     for table in result.tables:
-        if table.shown and len(table.frame):
+        if not table.shown or not len(table.frame):
+            continue
+        if len(table.frame.columns) > MOST_COLUMNS:
+            console.print(Text(f"{table.title}: {table.name}.csv"))
+        else:
             console.print(_table(table))
     for failure in result.failures[:FAILURES]:
         console.print(Text(f"without an answer: {failure}", style="bold red"))

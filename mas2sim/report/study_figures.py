@@ -6,6 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from mas2sim.report.congestion_figures import congestion_panels
+from mas2sim.report.hosting_figures import hosting_panels
+from mas2sim.report.linkbox_figures import linkbox_panels
+from mas2sim.report.losses_figures import losses_panels
 from mas2sim.results.study_result import StudyResult
 
 if TYPE_CHECKING:
@@ -14,7 +18,14 @@ if TYPE_CHECKING:
 Panels = Sequence[tuple[str, str, str, "go.Figure"]]
 """Name, title, note and figure of each."""
 
-DRAWN: Mapping[str, Callable[[StudyResult], Panels]] = MappingProxyType({})
+DRAWN: Mapping[str, Callable[[StudyResult], Panels]] = MappingProxyType(
+    {
+        "congestion": congestion_panels,
+        "losses": losses_panels,
+        "hosting": hosting_panels,
+        "linkboxes": linkbox_panels,
+    }
+)
 
 
 def study_panels(result: StudyResult) -> Panels:

@@ -48,6 +48,10 @@ class YearDay:
         """Whether it counts in maxima only."""
         return self.days == 0
 
+    def choice(self, group: str) -> str:
+        """What makes the day in one group of overrides, e.g. its season."""
+        return dict(text.split("=", 1) for text in self.overrides)[group]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DayRun:

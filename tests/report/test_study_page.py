@@ -44,7 +44,7 @@ def study(frame: pd.DataFrame) -> StudyResult:
     )
     columns = {name: Column(name, note=f"meaning of {name}") for name in frame.columns}
     return StudyResult(
-        kind="congestion",
+        kind="none that has figures",
         title="Street",
         facts=[("grid", "street")],
         headlines=[],
