@@ -13,6 +13,8 @@ def test_benchmarks_are_listed() -> None:
     )
     for name in (
         "power_flow",
+        "year_of_flows",
+        "hosting",
         "mosaik_overhead",
         "market_quality",
         "market_speed",
