@@ -1,6 +1,7 @@
 """mas2sim: multi-agent flexibility markets in low-voltage grids, co-simulated.
 
-``mas2sim.run_case(["season=summer"])`` runs a case, ``mas2sim.open_result(path)`` reads one back.
+``mas2sim.run_case(["season=summer"])`` runs a case, ``mas2sim.open_result(path)`` reads one back;
+``mas2sim.open_campaign(path)`` reads what `mas2sim sweep` left.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mas2sim.campaign import Campaign
     from mas2sim.results import Result
     from mas2sim.scenario import CaseResult
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "open_result", "run_case"]
+__all__ = ["__version__", "open_campaign", "open_result", "run_case"]
 
 
 def run_case(
@@ -54,3 +56,14 @@ def open_result(path: Path | str) -> Result:
     from mas2sim import results
 
     return results.open_result(path)
+
+
+def open_campaign(path: Path | str) -> Campaign:
+    """Read a campaign, whole or as far as it is done.
+
+    `kpi` and `cases` are DataFrames, `dataset()` is an xarray Dataset over the axes. Raises
+    `mas2sim.domain.errors.StoreError` in plain words.
+    """
+    from mas2sim import campaign
+
+    return campaign.open_campaign(path)

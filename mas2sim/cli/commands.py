@@ -10,6 +10,7 @@ import click
 import mas2sim
 from mas2sim.cli.grid import grid
 from mas2sim.cli.studies import study
+from mas2sim.cli.sweep import resume, status, sweep
 from mas2sim.domain.errors import Mas2simError
 
 WELL, BAD_INPUT, FAILED_CASES, INTERRUPTED = 0, 1, 2, 130
@@ -112,6 +113,9 @@ def report(result: Path, homes: Sequence[str]) -> None:
 
 commands.add_command(grid)
 commands.add_command(study)
+commands.add_command(sweep)
+commands.add_command(status)
+commands.add_command(resume)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -166,20 +166,22 @@ def compose_case(overrides: Sequence[str] = (), *, data: Path | None = None) -> 
         configuration=configuration,
         overrides=tuple(overrides),
         ladder=ladder,
-        changes=_changes(composed, defaults),
+        changes=changes_between(composed, defaults),
         grids=data_folder("grids", data),
         profiles=data_folder("profiles", data),
         tariffs=tariffs,
     )
 
 
-def _changes(composed: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str = "") -> str:
+def changes_between(
+    composed: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str = ""
+) -> str:
     """Keys whose values were overridden, apart from those that are axes themselves."""
     found = []
     for key, value in composed.items():
         before, name = defaults.get(key), f"{prefix}{key}"
         if isinstance(value, Mapping) and isinstance(before, Mapping):
-            found.append(_changes(value, before, f"{name}."))
+            found.append(changes_between(value, before, f"{name}."))
         elif value != before and name not in AXES:
             found.append(f"{name}={value}")
     return " ".join(change for change in found if change)

@@ -1,0 +1,143 @@
+"""Rows of a campaign's table: one for each case and level, whatever became of the case.
+
+Workers that ran a case and the coordinator that gave one up write the same columns, in the same
+order and of the same kinds; so they have this room in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from mas2sim.campaign.plan import PlannedCase
+from mas2sim.domain.typical_day import Level
+from mas2sim.results.kpi import KPIS, WORDS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Rows = Mapping[str, Sequence[Any]]
+"""Columns of a few rows by name; a DataFrame of a hundred columns takes longer than its figures."""
+
+NUMBER, CASE, LEVEL = "number", "case", "level"
+CASE_STATUS, REASON, CASE_SECONDS = "case_status", "reason", "case_s"
+TAIL = (CASE_STATUS, REASON, CASE_SECONDS)
+"""Columns after the KPIs; they are the case's, the same at each of its levels."""
+MOST_REASON = 300
+"""Characters of a reason."""
+
+
+class CaseStatus(StrEnum):
+    """What became of a case."""
+
+    OK = "ok"
+    INFEASIBLE = "infeasible"
+    """At some level a home has no plan that keeps its limits."""
+    NOT_CONVERGED = "not_converged"
+    """At some level the power flow has no solution in some PTUs."""
+    INCOMPLETE = "incomplete"
+    """At some level the benchmark ended without its proof."""
+    ERROR = "error"
+    """It raised an error."""
+    TIMEOUT = "timeout"
+    """It took longer than a case may."""
+    CRASHED = "crashed"
+    """It ended the process that ran it, twice, alone."""
+
+
+def status_of(statuses: Sequence[tuple[str, str]]) -> tuple[CaseStatus, str]:
+    """Status of a case, the worst of its levels', and the reason.
+
+    Parameters
+    ----------
+    statuses : sequence of (str, str)
+        Level and its status in words.
+    """
+    reason = "; ".join(f"{level}: {status}" for level, status in statuses if status != "ok")
+    if not reason:
+        return CaseStatus.OK, ""
+    if CaseStatus.INFEASIBLE in reason:
+        return CaseStatus.INFEASIBLE, reason[:MOST_REASON]
+    if CaseStatus.NOT_CONVERGED in reason or "no_power_flow" in reason:
+        return CaseStatus.NOT_CONVERGED, reason[:MOST_REASON]
+    return CaseStatus.INCOMPLETE, reason[:MOST_REASON]
+
+
+def finished_rows(planned: PlannedCase, kpi: pd.DataFrame, seconds: float) -> Rows:
+    """Rows of a case that was run, column by column.
+
+    Parameters
+    ----------
+    planned : PlannedCase
+    kpi : DataFrame
+        Its KPIs, one row per level.
+    seconds : float
+        CPU time that the case took. [s]
+    """
+    levels = kpi[LEVEL].tolist()
+    status, reason = status_of(list(zip(levels, kpi["status"].tolist(), strict=True)))
+    measured = {kpi_.name: kpi[kpi_.name].tolist() for kpi_ in KPIS}
+    return _table(planned, levels, kpi["status"].tolist(), measured, (status, reason, seconds))
+
+
+def failed_rows(
+    planned: PlannedCase, levels: Sequence[Level], status: CaseStatus, reason: str, seconds: float
+) -> Rows:
+    """Rows of a case that has no figures: they are missing, never 0."""
+    names = [level.value for level in levels]
+    said = " ".join(reason.split())[:MOST_REASON]
+    nothing: Rows = {
+        kpi.name: [None if kpi.name in WORDS else float("nan")] * len(names) for kpi in KPIS
+    }
+    statuses = [status.value] * len(names)
+    return _table(planned, names, statuses, nothing, (status, said, seconds))
+
+
+def _table(
+    planned: PlannedCase,
+    levels: Sequence[str],
+    statuses: Sequence[str],
+    measured: Rows,
+    tail: tuple[CaseStatus, str, float],
+) -> Rows:
+    count = len(levels)
+    status, reason, seconds = tail
+    return {
+        NUMBER: [planned.number] * count,
+        CASE: [planned.case] * count,
+        **{name: [value] * count for name, value in planned.columns.items()},
+        LEVEL: list(levels),
+        "status": list(statuses),
+        **measured,
+        CASE_STATUS: [status.value] * count,
+        REASON: [reason] * count,
+        CASE_SECONDS: [seconds] * count,
+    }
+
+
+def joined(tables: Sequence[Rows | pd.DataFrame]) -> pd.DataFrame:
+    """Rows of several tables, by case and level; a column of numbers and words becomes words."""
+    import pandas as pd
+
+    order = {level.value: place for place, level in enumerate(Level)}
+    names = [str(name) for name in tables[0]]
+    columns = {name: [value for table in tables for value in table[name]] for name in names}
+    for name in names[: names.index(LEVEL)]:
+        words = [isinstance(value, str) for value in columns[name]]
+        if any(words) and not all(words):
+            columns[name] = [str(value) for value in columns[name]]
+    # Columns with nothing in them have no kind of their own.
+    numbers = {CASE_SECONDS, *(kpi.name for kpi in KPIS if kpi.name not in WORDS)}
+    whole = pd.DataFrame(
+        {name: pd.Series(values, dtype=_kind(name, numbers)) for name, values in columns.items()}
+    )
+    by_level = whole[LEVEL].map(order).to_numpy().argsort(kind="stable")
+    return whole.iloc[by_level].sort_values(NUMBER, kind="stable", ignore_index=True)
+
+
+def _kind(name: str, numbers: Set[str]) -> str | None:
+    """Kind of a column; None where its values say it."""
+    if name in numbers:
+        return "float64"
+    return "object" if name in WORDS else None

@@ -1,0 +1,56 @@
+"""The rows of a campaign put together: of all shards, or of those that are there."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from mas2sim.campaign.ledger import Ledger
+from mas2sim.campaign.plan import CampaignPlan, PlannedCase
+from mas2sim.campaign.rows import CASE_SECONDS, CASE_STATUS, LEVEL, NUMBER, REASON, joined
+from mas2sim.domain.errors import StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_rows(ledger: Ledger, plan: CampaignPlan) -> pd.DataFrame:
+    """Rows of all that is there, by case and level.
+
+    Raises
+    ------
+    StoreError
+        When nothing is there yet, or a file is damaged; it names the file.
+    """
+    import pandas as pd
+
+    tables = []
+    for shard in plan.shards:
+        path = ledger.shard_path(shard.number)
+        paths = [path] if path.is_file() else map(ledger.part_path, ledger.parts(shard.number))
+        for each in paths:
+            try:
+                tables.append(pd.read_parquet(each))
+            except Exception as error:
+                raise StoreError(
+                    f"{each}: the file is damaged ({type(error).__name__}); remove it, then: "
+                    f"mas2sim resume {ledger.path}"
+                ) from error
+    if not tables:
+        raise StoreError(f"{ledger.path}: no case of this campaign is done yet")
+    return joined(tables).drop_duplicates([NUMBER, LEVEL], ignore_index=True)
+
+
+def cases_table(rows: pd.DataFrame, plan: CampaignPlan) -> pd.DataFrame:
+    """One row for each case: its axes, what became of it, and the command that runs it alone."""
+    table = rows.drop_duplicates(NUMBER, ignore_index=True)
+    axes = list(table.columns[: table.columns.tolist().index(LEVEL)])
+    table = table[[*axes, CASE_STATUS, REASON, CASE_SECONDS]]
+    table = table.rename(columns={CASE_STATUS: "status"})
+    commands = {case.number: command(plan, case) for case in plan.cases}
+    return table.assign(command=[commands[number] for number in table[NUMBER]])
+
+
+def command(plan: CampaignPlan, case: PlannedCase) -> str:
+    """What to type to run one case of a campaign alone."""
+    return shlex.join(["mas2sim", "run", *plan.experiment.shared, *case.overrides])
