@@ -9,7 +9,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -63,6 +65,12 @@ def net_of(kind: str, source: str) -> Any:
     """
     if kind == "file":
         return load_net(Path(source))
+    # A study asks for the same net once a day of its year; what a package ships does not change.
+    return deepcopy(_of_package(kind, source))
+
+
+@lru_cache(maxsize=1)
+def _of_package(kind: str, source: str) -> Any:
     return _shipped(source) if kind == "pandapower" else _simbench(source)
 
 

@@ -61,7 +61,11 @@ def duration_figure(duration: pd.DataFrame) -> go.Figure:
             )
             owner.append((kind, asset))
     figure.add_hline(y=100.0, line={"color": LIMIT, "dash": "dash", "width": 1.5})
-    labels = [asset if kind == asset else f"{kind} {asset}" for kind, asset in assets]
+    words = [kind.removesuffix("_loading") for kind, _ in assets]
+    labels = [
+        asset if word == asset else f"{word} {asset}"
+        for word, (_, asset) in zip(words, assets, strict=True)
+    ]
     choice_menu(figure, owner, labels)
     return frame(
         figure,

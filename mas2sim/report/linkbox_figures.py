@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 SAVINGS = {
-    "no_load_saved_kwh": ("No-load saved", 1.0, "#009e73"),
-    "more_load_kwh": ("More in windings", -1.0, "#56b4e9"),
-    "more_line_kwh": ("More in lines", -1.0, "#0072b2"),
+    "no_load_saved_kwh": ("Iron", 1.0, "#009e73"),
+    "more_load_kwh": ("Windings", -1.0, "#56b4e9"),
+    "more_line_kwh": ("Lines", -1.0, "#0072b2"),
 }
 HEIGHT = 420
 
@@ -25,7 +25,7 @@ def linkbox_panels(result: StudyResult) -> list[tuple[str, str, str, go.Figure]]
         (
             "saved",
             "What switching saves and costs in losses",
-            "The iron of what is off above zero, what it costs in copper below; the sum is saved.",
+            "Above zero is saved, below zero is what it costs; the sum is saved.",
             saved_figure(result.table("losses").frame),
         ),
         (

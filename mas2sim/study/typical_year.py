@@ -16,8 +16,9 @@ from mas2sim.domain.errors import ConfigurationError, Fault
 from mas2sim.domain.typical_day import WEEK_SHARE, DayType, Level, Season, Weather
 from mas2sim.population.tables import read_tables
 from mas2sim.results import CaseRecord
-from mas2sim.scenario import Case, compose_case
+from mas2sim.scenario import Case
 from mas2sim.scenario.build import build_setup
+from mas2sim.scenario.sweep import compose_many
 
 Progress = Callable[[str, int, int], None]
 
@@ -145,4 +146,4 @@ def compose_days(
     if faults:
         raise ConfigurationError(faults)
     named = f"levels=[{','.join(level.value for level in levels)}]"
-    return tuple(compose_case([*overrides, *day.overrides, named], data=data) for day in days)
+    return compose_many([*overrides, named], [day.overrides for day in days], data=data)
