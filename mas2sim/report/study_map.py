@@ -61,7 +61,7 @@ def map_values(result: StudyResult) -> dict[str, Any] | None:
         "loading": _classes(LOADING_CLASSES),
         "room": _classes(ROOM_CLASSES),
         "unknown": UNKNOWN,
-        "days": [_day(day) for day in result.days],
+        "days": [_day(day, result.voltage_band_v) for day in result.days],
     }
 
 
@@ -86,8 +86,8 @@ def _classes(classes: Sequence[ColourClass]) -> list[dict[str, Any]]:
     ]
 
 
-def _day(day: GridDay) -> dict[str, Any]:
-    worst = _worst_time(day)
+def _day(day: GridDay, band_v: tuple[float, float]) -> dict[str, Any]:
+    worst = _worst_time(day, band_v)
     return {
         "name": day.name,
         "clock_h": day.clock_h.tolist(),
@@ -98,10 +98,19 @@ def _day(day: GridDay) -> dict[str, Any]:
     }
 
 
-def _worst_time(day: GridDay) -> int:
-    """The time at which the map opens: that of the greatest loading."""
-    known = np.where(np.isfinite(day.loading_percent), day.loading_percent, -1.0)
-    return int(known.max(axis=1, initial=-1.0).argmax())
+def _worst_time(day: GridDay, band_v: tuple[float, float]) -> int:
+    """The time at which the map opens: that at which most of a rating or of the band is used."""
+    least_v, greatest_v = band_v
+    middle_v, half_v = (greatest_v + least_v) / 2.0, (greatest_v - least_v) / 2.0
+    used = np.hstack(
+        [
+            day.loading_percent / 100.0,
+            (day.high_v - middle_v) / half_v,
+            (middle_v - day.low_v) / half_v,
+        ]
+    )
+    known = np.where(np.isfinite(used), used, -np.inf)
+    return int(known.max(axis=1, initial=-np.inf).argmax())
 
 
 def _tenths(values: FloatArray) -> list[list[int | None]]:

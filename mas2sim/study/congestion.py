@@ -64,7 +64,7 @@ def congestion_study(
     terms = terms or RemedyTerms()
     kit = read_remedy_kit(case.grids)
     substation = build_substation(case)
-    chosen = (*typical_year(case.profiles), *DESIGN_DAYS) if days is None else tuple(days)
+    chosen = checked_days((*typical_year(case.profiles), *DESIGN_DAYS) if days is None else days)
     runs = run_days(chosen, overrides, levels=levels, data=data, progress=progress)
     years, maps = gather_year(runs)
     unbalanced = case.configuration.power_flow == "unbalanced"
@@ -110,6 +110,20 @@ def checked_levels(levels: Sequence[Level]) -> None:
         raise ConfigurationError(
             [Fault("levels", found, allowed, ", ".join(level.value for level in LEVELS))]
         )
+
+
+def checked_days(days: Sequence[YearDay]) -> tuple[YearDay, ...]:
+    """Refuse days that make up no part of a year.
+
+    Raises
+    ------
+    ConfigurationError
+        When none of them has a weight.
+    """
+    if all(day.is_design_day for day in days):
+        found = "design days alone" if days else "none"
+        raise ConfigurationError([Fault("days", found, "one day at least that has a weight")])
+    return tuple(days)
 
 
 def year_facts(case: Case, year: LevelYear) -> list[tuple[str, str]]:
@@ -208,6 +222,7 @@ def _notes(year: LevelYear, terms: RemedyTerms) -> list[str]:
     )
     loading = (
         "A feeder's loading is that of the most loaded of its first lines. Energy above a rating "
-        "is apparent energy, (loading - limit) x rating x time."
+        "is apparent energy, (loading - limit) x rating x time, as if all phases of a line were "
+        "loaded as the worst one is."
     )
     return [weighed, design, lost, standard, loading, *terms.sentences]

@@ -13,7 +13,7 @@ from math import sqrt
 import numpy as np
 
 from mas2sim.domain.arrays import BoolArray, FloatArray, IntArray, freeze_fields
-from mas2sim.domain.grid_state import TRANSFORMER, GridLayout
+from mas2sim.domain.grid_state import ALL_PHASES, TRANSFORMER, Branch, GridLayout
 from mas2sim.domain.limits import GridLimits
 from mas2sim.results.limits_kept import OVER_LIMIT_KW, low_voltage_buses
 from mas2sim.study.grid_days import DayLevel, bus_voltages_v
@@ -131,7 +131,8 @@ def asset_limits(layout: GridLayout, limits: GridLimits, *, unbalance: bool) -> 
     unbalance : bool
         Whether the flow tells the unbalance of voltages.
     """
-    found = [*_connection_limits(layout, limits), *_loading_limits(layout, limits)]
+    found = _connection_limits(layout, limits)
+    found += _loading_limits(layout, limits, by_phase=unbalance)
     found += _voltage_limits(layout, limits)
     return [*found, _unbalance_limit(layout, limits)] if unbalance else found
 
@@ -160,8 +161,8 @@ def _connection_limits(layout: GridLayout, limits: GridLimits) -> list[AssetLimi
     ]
 
 
-def _loading_limits(layout: GridLayout, limits: GridLimits) -> list[AssetLimit]:
-    rating_kva = ratings_kva(layout)
+def _loading_limits(layout: GridLayout, limits: GridLimits, *, by_phase: bool) -> list[AssetLimit]:
+    rating_kva = ratings_kva(layout, by_phase=by_phase)
     units = [k for k, each in enumerate(layout.branches) if each.kind == TRANSFORMER]
     lines = [k for k, each in enumerate(layout.branches) if each.kind != TRANSFORMER]
     # Lists, since nothing keeps two lines of a grid of one's own from having the same name.
@@ -195,19 +196,26 @@ def _loading_limits(layout: GridLayout, limits: GridLimits) -> list[AssetLimit]:
     ]
 
 
-def ratings_kva(layout: GridLayout) -> FloatArray:
+def ratings_kva(layout: GridLayout, *, by_phase: bool) -> FloatArray:
     """Apparent power that each branch may carry, shape (branch). [kVA]
 
-    Of a line sqrt(3) U I at the nominal voltage.
+    Of a line U I / sqrt(3) at the nominal voltage for each phase, of which it has three.
+
+    Parameters
+    ----------
+    by_phase : bool
+        Whether the flow is solved phase by phase; a line to a bus with fewer phases has as many.
     """
     nominal_kv = {bus.name: bus.vn_kv for bus in layout.buses}
+    names = (bus.name for bus in layout.buses)
+    phases = dict(zip(names, map(len, layout.bus_phases), strict=True))
+
+    def line_kva(line: Branch) -> float:
+        wires = min(phases[line.from_bus], phases[line.to_bus]) if by_phase else len(ALL_PHASES)
+        return wires * nominal_kv[line.from_bus] / sqrt(3.0) * line.rating
+
     return np.array(
-        [
-            each.rating
-            if each.kind == TRANSFORMER
-            else sqrt(3.0) * nominal_kv[each.from_bus] * each.rating
-            for each in layout.branches
-        ]
+        [each.rating if each.kind == TRANSFORMER else line_kva(each) for each in layout.branches]
     )
 
 

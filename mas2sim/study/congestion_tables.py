@@ -55,7 +55,7 @@ NODE_COLUMNS: Mapping[str, Column] = {
     "en95_year_percent": Column("Within +-10 %, year", "%", "share of the year", 3),
     "en95_worst_week_percent": Column("Within +-10 %, worst week", "%", "to be 95 at least"),
     "en_all_worst_week_percent": Column("Within +10/-15 %, worst week", "%", "to be 100"),
-    "en_50160": Column("EN 50160", note="by means over a PTU instead of 10 minutes"),
+    "en_50160": Column("EN 50160", note="voltage bands, by means over a PTU, not 10 minutes"),
     "unbalance_percent": Column("Unbalance, greatest", "%", "negative over positive sequence"),
     "hours_unbalance": Column("Unbalanced", "h/a", "above the limit of the case, 2 % by default"),
     "design_highest_v": Column("Highest on design days", "V"),

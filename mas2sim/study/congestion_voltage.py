@@ -40,7 +40,8 @@ class BandShares:
         By the weight of the days.
     worst_day : array, shape (band, bus)
     worst_week : array, shape (band, bus)
-        Of the weeks of one season under one sky.
+        Of the weeks of one season under one sky; where a kind of day is not among the days, of
+        those that are.
     """
 
     year: FloatArray
@@ -82,13 +83,16 @@ def year_shares(days: Sequence[YearDay], shares: Sequence[FloatArray]) -> BandSh
     typical = [(day, each) for day, each in zip(days, shares, strict=True) if not day.is_design_day]
     weights = np.array([day.days for day, _ in typical])
     stacked = np.stack([each for _, each in typical])
-    weeks: dict[tuple[str, str], FloatArray] = {}
+    weeks: dict[tuple[str, str], list[tuple[float, FloatArray]]] = {}
     for day, each in typical:
-        share = WEEK_SHARE[DayType(day.choice("day"))] * each
         key = (day.choice("season"), day.choice("weather"))
-        weeks[key] = weeks[key] + share if key in weeks else share
+        weeks.setdefault(key, []).append((WEEK_SHARE[DayType(day.choice("day"))], each))
+    of_weeks = [
+        np.average([each for _, each in week], axis=0, weights=[share for share, _ in week])
+        for week in weeks.values()
+    ]
     return BandShares(
         year=np.einsum("d,dbn->bn", weights, stacked) / weights.sum(),
         worst_day=stacked.min(axis=0),
-        worst_week=np.stack(list(weeks.values())).min(axis=0),
+        worst_week=np.min(of_weeks, axis=0),
     )

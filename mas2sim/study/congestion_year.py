@@ -249,7 +249,8 @@ def gather_year(runs: Iterable[DayRun]) -> tuple[tuple[LevelYear, ...], tuple[Gr
     for run in runs:
         levels = list(day_levels(run))
         for day in levels:
-            years.setdefault(day.level, LevelYear.begin(day))
+            if day.level not in years:
+                years[day.level] = LevelYear.begin(day)
         used = [years[day.level].add(day) for day in levels]
         if run.day.is_design_day:
             design += [grid_day(day) for day in levels]

@@ -149,7 +149,7 @@ def _headlines(plan: HostingPlan, runs: Sequence[LevelRun]) -> list[Headline]:
     for run in first:
         homes = float(at_risk(run.homes, risk))
         size = float(at_risk(run.hosted_kw(plan), risk))
-        least = "at least " if homes >= plan.steps[-1] else ""
+        least = "at least " if run.at_least(plan, risk) else ""
         share = 100.0 * homes / len(plan.adopted)
         note = f"{least}{homes:.0f} of {len(plan.adopted)} homes ({share:.1f} %)"
         found.append(
@@ -165,12 +165,15 @@ def _headlines(plan: HostingPlan, runs: Sequence[LevelRun]) -> list[Headline]:
         if baseline is None or run is baseline:
             continue
         gain = paired_gain(plan, run, baseline, risk)
+        censored = any(each.at_least(plan, risk) for each in (run, baseline))
+        known = "; one of both is known only as at least" if censored else ""
         found.append(
             Headline(
                 f"hosting gain at {risk} % risk, {run.level.value} against baseline",
                 _percent(gain.gain),
                 "%",
-                f"95 % interval {_percent(gain.low)} to {_percent(gain.high)} %, paired draws",
+                f"95 % interval {_percent(gain.low)} to {_percent(gain.high)} %, "
+                f"paired draws{known}",
             )
         )
     return found

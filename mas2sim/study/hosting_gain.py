@@ -12,7 +12,7 @@ from mas2sim.domain.typical_day import Level
 from mas2sim.results.study_result import Column
 from mas2sim.study.hosting_plan import HostingPlan
 from mas2sim.study.hosting_question import MARKET_LEVELS
-from mas2sim.study.hosting_risk import RISKS_PERCENT, HostingGain, at_risk, hosting_gain
+from mas2sim.study.hosting_risk import RISKS_PERCENT, HostingGain, hosting_gain
 from mas2sim.study.hosting_run import LevelRun
 
 GAIN_COLUMNS: Mapping[str, Column] = {
@@ -38,7 +38,6 @@ def gain_rows(plan: HostingPlan, runs: Sequence[LevelRun]) -> list[dict[str, Any
     for run, reference in _pairs(runs):
         for risk in RISKS_PERCENT:
             found = paired_gain(plan, run, reference, risk)
-            top = float(plan.steps[-1])
             rows.append(
                 {
                     "tap": run.tap,
@@ -50,9 +49,7 @@ def gain_rows(plan: HostingPlan, runs: Sequence[LevelRun]) -> list[dict[str, Any
                     "high_percent": 100.0 * found.high,
                     "mean_gain_percent": 100.0 * found.mean_gain,
                     "mean_more": found.mean_difference,
-                    "at_least": any(
-                        float(at_risk(each.homes, risk)) >= top for each in (run, reference)
-                    ),
+                    "at_least": any(each.at_least(plan, risk) for each in (run, reference)),
                     "draws": len(run.capacities),
                     "undefined_draws": len(run.capacities) - found.mean_draws,
                     "undefined_resamples": found.undefined,

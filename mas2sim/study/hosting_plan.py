@@ -165,9 +165,7 @@ def plan_hosting(
     owners, _ = build_setup(compose_case(_on_tap(with_all, taps[0]), data=data))
     setup = grids[0].setup
     homes = len(setup.homes)
-    faults = _size_faults(question, homes)
-    if faults:
-        raise ConfigurationError(faults)
+    question = _fitting(question, homes)
     steps = step_homes(homes, question.penetrations, question.most_percent)
     criteria = tuple(Criterion(each) for each in Criterion if each in question.criteria)
     if case.configuration.power_flow == "balanced":
@@ -274,13 +272,21 @@ def _case_faults(case: Case, question: HostingQuestion, technology: Technology) 
     return faults
 
 
-def _size_faults(question: HostingQuestion, homes: int) -> list[Fault]:
-    """What is wrong with the question for so many homes."""
-    top = question.most_percent / 100.0 * homes
-    if question.penetrations <= top:
-        return []
-    found = f"{question.penetrations} steps for {top:g} homes"
-    return [Fault("penetrations", found, "at most one step a home", f"penetrations={int(top)}")]
+def _fitting(question: HostingQuestion, homes: int) -> HostingQuestion:
+    """The question with no more steps of penetration than there are homes up to the top.
+
+    Raises
+    ------
+    ConfigurationError
+        When the highest penetration is less than one home.
+    """
+    most = int(question.most_percent / 100.0 * homes)
+    if most < 1:
+        found = f"{question.most_percent:g} % of {homes} homes"
+        raise ConfigurationError(
+            [Fault("most_percent", found, "one home at least", "most_percent=100")]
+        )
+    return replace(question, penetrations=min(question.penetrations, most))
 
 
 def _halvings(steps: Sequence[int]) -> int:

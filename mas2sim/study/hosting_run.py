@@ -17,6 +17,7 @@ from mas2sim.study.hosting_finding import Finding
 from mas2sim.study.hosting_homes import power_bank, technology_kwh
 from mas2sim.study.hosting_placement import FlowJudge, MarketHomes, Placement, WorldJudge
 from mas2sim.study.hosting_plan import CHECKED_DRAWS, HostingPlan, TapGrid
+from mas2sim.study.hosting_risk import at_risk
 from mas2sim.study.typical_year import Progress
 
 MEDIAN_PERCENT = 50
@@ -53,6 +54,18 @@ class LevelRun:
     def homes(self) -> FloatArray:
         """Capacity of each draw, shape (draw). [homes]"""
         return np.array([float(each.homes) for each in self.capacities])
+
+    def at_least(self, plan: HostingPlan, risk_percent: int) -> bool:
+        """Whether homes or size at a risk are known only as at least.
+
+        That is so where a draw that broke no limit is not above them: what it would have hosted
+        beyond the highest penetration is not known.
+        """
+        censored = [each.censored for each in self.capacities]
+        return any(
+            bool((hosted[censored] <= at_risk(hosted, risk_percent)).any())
+            for hosted in (self.homes, self.hosted_kw(plan))
+        )
 
     def hosted_kw(self, plan: HostingPlan) -> FloatArray:
         """Capacity of each draw by size, shape (draw). [kWp or kW]"""

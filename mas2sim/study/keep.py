@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,9 @@ def keep_study(
     StoreError
         When the files cannot be written in the end.
     """
+    faults = list(_number_faults(settings))
+    if faults:
+        raise ConfigurationError(faults)
     case = compose_case(overrides, data=data)
     provenance = make_provenance(
         {**case.identity, "study": {"kind": kind, **settings}},
@@ -95,3 +99,12 @@ def keep_study(
         return KeptStudy(read_study_files(folder.path), folder.path, kept=True)
     result = replace(study(), provenance=provenance)
     return KeptStudy(result, write_study(folder, result, page=page), kept=False)
+
+
+def _number_faults(settings: Mapping[str, Any]) -> Iterator[Fault]:
+    """Settings that are no number: they would have no place in a plan, and no meaning in it."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _number_faults(value)
+        elif isinstance(value, float) and not isfinite(value):
+            yield Fault(name, f"{value:g}", "a number that is not infinite")

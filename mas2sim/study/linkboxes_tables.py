@@ -264,7 +264,7 @@ def _even_rows(year: LinkYear, substations: Mapping[int, Substation]) -> list[di
                 **_tie_cells(year),
                 "state": state.value,
                 "break_even_percent": even,
-                "below_h": year.below_h(even),
+                "below_h": year.below_h(even) if single else np.nan,
                 "saves_h": year.saving_h(state, admissible=False),
                 "saves_allowed_h": year.saving_h(state, admissible=True),
                 "ideal_kwh": ideal_kwh,

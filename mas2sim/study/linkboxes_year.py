@@ -58,11 +58,6 @@ class LinkYear:
         at = LINK_STATES.index(state)
         return self.total(lambda each: float(each.admissible[:, at].sum() * each.hours))
 
-    @property
-    def solved_h(self) -> float:
-        """Time in which the normal state was solved. [h]"""
-        return self.total(lambda each: float(each.solved.sum() * each.hours))
-
     def saving_h(self, state: LinkState, *, admissible: bool) -> float:
         """Time in which a state loses less than the normal one. [h]"""
         at = LINK_STATES.index(state)

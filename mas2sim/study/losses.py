@@ -14,7 +14,8 @@ from mas2sim.domain.typical_day import Level
 from mas2sim.results.kpi_definition import ratio, reduction_percent
 from mas2sim.results.study_result import Column, Headline, StudyResult, StudyTable
 from mas2sim.scenario import compose_case
-from mas2sim.study.congestion import LEVELS, checked_levels
+from mas2sim.scenario.grid_source import build_substation
+from mas2sim.study.congestion import LEVELS, checked_days, checked_levels
 from mas2sim.study.losses_year import Losses, LossYear, gather_losses
 from mas2sim.study.typical_year import Progress, YearDay, run_days, typical_year
 
@@ -84,7 +85,9 @@ def losses_study(
     checked_levels(levels)
     terms = LossTerms(loss_eur_per_kwh, co2_g_per_kwh)
     case = compose_case(overrides, data=data)
-    chosen = tuple(typical_year(case.profiles) if days is None else days)
+    # Finds what is wrong with the grid before any day is run.
+    build_substation(case)
+    chosen = checked_days(typical_year(case.profiles) if days is None else days)
     runs = run_days(chosen, overrides, levels=levels, data=data, progress=progress)
     years = gather_losses(runs)
     configuration = case.configuration

@@ -241,7 +241,7 @@ def _operating_rows(
 ) -> Iterator[Row]:
     """The unit whose operating limit, the same share of its rating, would carry the worst sum."""
     rating_kva = substation.network.rating_kva
-    needed_kva, hours_before, design_before = 0.0, year.hours_beyond((IMPORT, EXPORT)), 0
+    needed_kva, hours_before = 0.0, year.hours_beyond((IMPORT, EXPORT))
     for kind in (IMPORT, EXPORT):
         of_kind = year.year_of(kind)
         if of_kind is None or not of_kind.limit.limit > 0.0:

@@ -68,14 +68,21 @@ class Extremes:
 
     def amiss(self, limits: GridLimits) -> BoolArray:
         """True where a rating or the band is not kept, or not known to be, shape (time)."""
-        kept = (
-            (self.unit_percent <= limits.loading_percent)
-            & (self.line_percent <= limits.loading_percent)
-            & ~(self.high_v > limits.voltage_max_v)
-            & ~(self.low_v < limits.voltage_min_v)
-            & self.solved
-        )
-        return np.asarray(~kept)
+        return np.asarray(self._by_kind(limits).any(axis=0))
+
+    def amiss_by_kind(self, limits: GridLimits) -> int:
+        """Times that are amiss, one with several kinds of limits left counted for each of them."""
+        return int(self._by_kind(limits).sum())
+
+    def _by_kind(self, limits: GridLimits) -> BoolArray:
+        """True where a kind of limit is not kept, or not known to be, shape (kind, time)."""
+        beyond = [
+            self.unit_percent > limits.loading_percent,
+            self.line_percent > limits.loading_percent,
+            self.high_v > limits.voltage_max_v,
+            self.low_v < limits.voltage_min_v,
+        ]
+        return np.stack([each | ~self.solved for each in beyond])
 
     def worst(self) -> IntArray:
         """Times with the worst values of each kind."""
@@ -167,22 +174,23 @@ class RemedySearch:
         before = self.extremes(self._substation.network)
         nothing = Reinforced(self._substation.network)
         found, after = nothing, before
-        times = before.worst()
+        times, settled = before.worst(), False
         for _ in range(MOST_ROUNDS):
             if not after.amiss(self._limits).any():
                 break
-            found = self._with_larger_units(found, after)
-            found = self._with_larger_lines(found, after)
-            if not found.cables and not found.tap_steps:
-                found = self._with_tap(found, times)
+            rated = self._with_larger_lines(self._with_larger_units(found, after), after)
+            # Once anything was done for voltages, cables were chosen for the tap as it is.
+            found = rated if settled else self._with_tap(rated, times)
             found = self._with_stretches(found, times)
+            settled = settled or found is not rated
             checked = self.extremes(found.network)
             more = np.union1d(times, checked.worst())
             after, stuck = checked, more.size == times.size and not self._overloaded(checked)
             if stuck:
                 break
             times = more
-        if after.amiss(self._limits).sum() < before.amiss(self._limits).sum():
+        # By kinds: to mend an overload helps, though the voltage stays too high all the while.
+        if after.amiss_by_kind(self._limits) < before.amiss_by_kind(self._limits):
             return before, found, after
         # What does not help is not recommended; what is too large for the tables is still told.
         return before, replace(nothing, no_unit=found.no_unit, no_cable=found.no_cable), before

@@ -40,7 +40,7 @@ def study(frame: pd.DataFrame) -> StudyResult:
         np.array([0.0, 12.0]),
         np.array([[10.04, 20.0, NAN], [50.0, 40.0, 30.0]]),
         np.full((2, 4), 229.96),
-        np.full((2, 4), 251.0),
+        np.array([[250.0], [251.0]]).repeat(4, axis=1),
     )
     columns = {name: Column(name, note=f"meaning of {name}") for name in frame.columns}
     return StudyResult(
@@ -84,6 +84,19 @@ def test_values_of_the_map() -> None:
     assert values["branches"][1]["ends"] == [1, 2]
     without_days = replace(study(pd.DataFrame({"asset": ["a"]})), days=())
     assert map_values(without_days) is None
+
+
+@pytest.mark.parametrize(("high_v", "low_v"), [(254.0, 230.0), (251.0, 214.0)])
+def test_the_map_opens_where_most_of_any_limit_is_used(high_v: float, low_v: float) -> None:
+    """Half of a rating is used at noon, all of the voltage band at midnight."""
+    result = study(pd.DataFrame({"asset": ["a"]}))
+    volts = np.full((2, 4), 230.0)
+    high, low = volts.copy(), volts.copy()
+    high[0, 3], low[0, 3] = high_v, low_v
+    worse = replace(result.days[0], high_v=high, low_v=low)
+    values = map_values(replace(result, days=[worse]))
+    assert values is not None
+    assert values["days"][0]["first"] == 0
 
 
 def test_a_grid_without_places_is_drawn_as_a_tree() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mas2sim.domain.grid_state import Branch
 from mas2sim.domain.limits import Regime
 from mas2sim.study.congestion_limits import (
     EXPORT,
@@ -18,6 +20,7 @@ from mas2sim.study.congestion_limits import (
     LINE,
     LOW_V,
     UNIT,
+    ratings_kva,
 )
 from mas2sim.study.congestion_overview import (
     days_table,
@@ -219,3 +222,26 @@ def test_duration_curve_begins_with_the_greatest_and_falls(loaded: LevelYear) ->
     # 365 of 8,760 hours are above 10 %: 300 at 90, 300 at 80, 65 at 101.
     five_percent = frame[(frame["kind"] == UNIT) & (frame["exceeded_percent"] == 5.0)]
     assert five_percent["loading_percent"].tolist() == [80.0]
+
+
+def test_a_week_without_weekends_is_the_week_that_there_is(small: ModuleType) -> None:
+    """A study of weekdays alone: what they keep is kept, not five sevenths of it."""
+    day = small.hand_day(small.year_day(365.0), volts={3: 200.0})
+    shares = year_shares([day.day], [band_shares(day)])
+    assert shares.worst_week[EN_95, 3] == pytest.approx(23 / 24)
+    assert shares.worst_week[EN_ALL, 3] == pytest.approx(1.0)
+    assert shares.en_50160[2:] == [True, True]
+
+
+@pytest.mark.parametrize(("by_phase", "kva"), [(True, 23.0), (False, 69.0)])
+def test_a_service_of_one_phase_carries_a_third(
+    small: ModuleType, *, by_phase: bool, kva: float
+) -> None:
+    """100 A at 230 V are 23 kVA; a balanced flow takes them for three phases."""
+    unit, main, _ = small.LAYOUT.branches
+    service = Branch("second", "service", "a", "b", 100.0, 5.0, "north")
+    buses = tuple(replace(bus, vn_kv=0.23 * 3**0.5) for bus in small.LAYOUT.buses)
+    layout = replace(
+        small.LAYOUT, buses=buses, branches=(unit, main, service), home_phase=("abc", "b")
+    )
+    assert ratings_kva(layout, by_phase=by_phase) == pytest.approx([100.0, 69.0, kva])

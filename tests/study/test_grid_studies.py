@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -149,3 +150,18 @@ def test_cardiff_by_a_plain_loop() -> None:
         losses = lost.table("losses").frame.set_index("level").loc[level.value]
         assert losses["total_kwh"] == pytest.approx(total_kwh, rel=SAME)
         assert losses["delivered_kwh"] == pytest.approx(delivered_kwh, rel=SAME)
+
+
+@pytest.mark.parametrize("study", [congestion_study, losses_study])
+def test_days_without_any_weight_and_all_substations_at_once_are_refused(
+    study: Callable[..., StudyResult],
+) -> None:
+    with pytest.raises(ConfigurationError, match="days: found design days alone"):
+        study(days=DESIGN_DAYS)
+
+    def never(stage: str, _done: int, _total: int) -> None:
+        raise AssertionError(stage)
+
+    with pytest.raises(ConfigurationError, match="substation: found all") as error:
+        study(["substation=all"], progress=never)
+    assert len(error.value.faults) == 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -10,7 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mas2sim.domain.randomness import stream
+from mas2sim.domain.typical_day import Level
+from mas2sim.study.hosting_capacity import DrawCapacity, End
+from mas2sim.study.hosting_plan import HostingPlan
 from mas2sim.study.hosting_risk import RISKS_PERCENT, at_risk, hosting_gain
+from mas2sim.study.hosting_run import LevelRun
 
 ROUNDING = 1e-12
 """Of a few products and quotients of numbers near 1."""
@@ -80,3 +86,19 @@ def test_without_a_reference_there_is_no_gain() -> None:
 def test_against_itself_nothing_is_gained(sample: list[int]) -> None:
     found = gain([float(each) for each in sample], [float(each) for each in sample])
     assert (found.gain, found.low, found.high, found.mean_difference) == (0.0, 0.0, 0.0, 0.0)
+
+
+def test_a_size_that_hangs_on_a_draw_without_a_limit_is_at_least() -> None:
+    """The first draw ends at one large plant, the second fills two homes with small ones."""
+    ends = [(1, End.LIMIT), (2, End.TOP)]
+    capacities = tuple(
+        DrawCapacity(draw, homes, None, 0, end, None) for draw, (homes, end) in enumerate(ends)
+    )
+    run = LevelRun(Level.BASELINE, None, capacities, ())
+    orders, sizes_kw = np.array([[0, 1, 2], [1, 2, 0]]), np.array([10.0, 1.0, 1.0])
+    plan = cast("HostingPlan", SimpleNamespace(orders=orders, sizes_kw=sizes_kw))
+    assert at_risk(run.homes, 5) == 1.0
+    assert at_risk(run.hosted_kw(plan), 5) == 2.0
+    assert run.at_least(plan, 5)
+    alone = LevelRun(Level.BASELINE, None, capacities[:1], ())
+    assert not alone.at_least(plan, 95)

@@ -237,7 +237,7 @@ def test_all_faults_of_the_question_come_at_once() -> None:
     ("overrides", "asked", "said"),
     [
         ([], {"levels": ("central",)}, "levels: found 'central'"),
-        ([], {"penetrations": 185}, "found 185 steps for 184 homes"),
+        ([], {"most_percent": 0.5}, "found 0.5 % of 184 homes; allowed: one home at least"),
         (["smart.micro_chp_percent=5"], {"technology": "heat_pump"}, "two central heatings"),
         (["power_flow=balanced"], {"criteria": ("unbalance",)}, "unbalance alone"),
         (["market.watch_voltage=false"], {"levels": ("uc3",)}, "market.watch_voltage=false"),
@@ -262,3 +262,9 @@ def test_the_design_day_gives_way_to_what_is_asked() -> None:
     assert day_overrides(Technology.EV, ["day=sunday"]) == (cold[0], *cold[2:])
     assert day_overrides(Technology.EV, ["season=autumn"]) == cold[1:3]
     assert day_overrides(Technology.PV, ["weather=cloudy"]) == ("season=summer", "day=sunday")
+
+
+def test_a_small_grid_has_a_step_for_each_home() -> None:
+    plan = plan_hosting([], HostingQuestion(draws=1, penetrations=20, most_percent=4.0))
+    assert plan.steps == tuple(range(8)), "7 homes are 4 % of 184"
+    assert plan.question.penetrations == 7

@@ -180,6 +180,36 @@ def test_a_tap_comes_before_cables_and_is_seen_to_do(kit: RemedyKit) -> None:
     assert low_pu * 400.0 / np.sqrt(3.0) == pytest.approx(after.low_v.min(), abs=1e-9)
 
 
+def test_an_overloaded_cable_does_not_keep_the_tap_from_mending_voltages(kit: RemedyKit) -> None:
+    """The first main is overloaded, and the end of the street too low: one cable and one step."""
+    cables = ("main_120_al", "main_185_al", "main_185_al", "main_185_al")
+    feeble = street(kit, cables=cables, length_m=100.0, rating=500.0)
+    low = replace(feeble.network, sources=(Source("hv", 0.99),))
+    substation = connect(low, feeble.homes)
+    year = year_of(substation, evening(105.0), (0.9, 0.0, 0.0, 1.0))
+    before, found, after = searched(year, substation, kit)
+    assert before.branch_percent[1] > 100.0
+    assert float(before.low_v.min()) < BAND_V[0]
+    # Cables alone would have to be laid all along the street.
+    assert set(found.cables) == {0}
+    assert found.tap_steps == -1.0
+    assert not after.amiss(year.grid_limits).any()
+
+
+def test_an_overload_is_mended_where_voltages_cannot_be(kit: RemedyKit) -> None:
+    """Too high a voltage at every hour, with the tap where it has to stay, and a small unit."""
+    weak = street(kit, cables=("main_300_al",), length_m=20.0, rating=250.0)
+    high = replace(weak.network, sources=(Source("hv", 1.2),))
+    substation = connect(high, weak.homes)
+    year = year_of(substation, evening(270.0))
+    before, found, after = searched(year, substation, kit, tap_steps=0)
+    limits = year.grid_limits
+    assert before.amiss(limits).all()
+    assert after.amiss(limits).all()
+    assert found.units
+    assert float(before.unit_percent.max()) > 100.0 > float(after.unit_percent.max())
+
+
 def test_cables_mend_what_no_tap_can(kit: RemedyKit) -> None:
     """Evenings too low and noons too high: whatever the tap, one of them stays amiss."""
     substation = street(kit, cables=("main_95_al",) * 3, length_m=STRETCH_M, rating=500.0)
