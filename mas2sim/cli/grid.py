@@ -62,7 +62,7 @@ def congestion(overrides: Sequence[str], levels: Sequence[str], **kept: Any) -> 
 
     45 typical days by their weight in a year, a cold spell and a clear summer Sunday beside them.
     OVERRIDES change the case as in `mas2sim run`: grid=cardiff substation=2 smart=2030_green,
-    grid=file grid.source=NET.json, grid=simbench grid.source=1-LV-rural1--0-sw power_flow=balanced
+    grid=file grid.source=NET.json, grid=simbench grid.source=1-LV-rural3--2-sw power_flow=balanced
     """
     from mas2sim.domain.typical_day import Level
     from mas2sim.study.congestion import congestion_study
