@@ -109,12 +109,17 @@ NOTHING = "nothing yet"
 """What a delayed link carries before its first message: mosaik does not take None for that."""
 
 
+_SLASH = "\x1f"
+"""Stands for a slash within a name; a separator of units, which is typed into no name."""
+
+
 def entity_at(place: str, name: str) -> str:
     """Entity of that name in a place, as mosaik knows it.
 
     Substations that share a world have communities of the same names, so the place goes before it.
+    A name of a mapping file may hold the sign that parts the two, which is told by another then.
     """
-    return f"{place}/{name}"
+    return f"{place}/{name.replace('/', _SLASH)}"
 
 
 def place_of(entity: str) -> str:
@@ -124,7 +129,7 @@ def place_of(entity: str) -> str:
 
 def name_of(entity: str) -> str:
     """Name of an entity in its place."""
-    return entity.rpartition("/")[2]
+    return entity.rpartition("/")[2].replace(_SLASH, "/")
 
 
 def by_sender(inputs: Mapping[str, Mapping[str, Any]]) -> Inbox:

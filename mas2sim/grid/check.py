@@ -35,6 +35,7 @@ def network_faults(network: Network) -> list[Fault]:
     return [
         *_lines(network),
         *_transformers(network),
+        *_voltages(network),
         *_voltage_levels(network),
         *_supply(network),
         *_load_phases(network),
@@ -138,13 +139,15 @@ def _lines(network: Network) -> Iterator[Fault]:
         where = f"line {line.name}"
         if not line.rating_a > 0:
             yield Fault(where, f"rating {line.rating_a:g} A", "a rating > 0")
-        if not (line.r_ohm >= 0 and abs(complex(line.r_ohm, line.x_ohm)) > 0):
+        if not (line.r_ohm >= 0 and 0 < abs(complex(line.r_ohm, line.x_ohm)) < math.inf):
             yield Fault(
                 where,
                 f"impedance {line.r_ohm:g} + j{line.x_ohm:g} ohm",
                 "R >= 0 and not both zero",
                 "join its buses by a closed switch instead",
             )
+        if not (math.isfinite(line.c_nf) and math.isfinite(line.g_us)):
+            yield Fault(where, f"shunt of {line.c_nf:g} nF and {line.g_us:g} uS", "numbers")
         if line.g_us and not line.c_nf:
             yield Fault(where, "conductance without capacitance", "both, or no conductance")
 
@@ -152,17 +155,17 @@ def _lines(network: Network) -> Iterator[Fault]:
 def _transformers(network: Network) -> Iterator[Fault]:
     for unit in network.transformers:
         where = f"transformer {unit.name}"
-        if not (unit.sn_kva > 0 and unit.rating_kva > 0):
+        if not (0 < unit.sn_kva < math.inf and unit.rating_kva > 0):
             yield Fault(where, f"rating {unit.rating_kva:g} kVA", "a rating > 0")
-        if not (unit.vk_percent > 0 and 0 <= unit.vkr_percent <= unit.vk_percent):
+        if not (0 < unit.vk_percent < math.inf and 0 <= unit.vkr_percent <= unit.vk_percent):
             yield Fault(
                 where,
                 f"vk {unit.vk_percent:g} %, vkr {unit.vkr_percent:g} %",
                 "0 <= vkr <= vk, vk > 0",
             )
-        if not (unit.iron_kw >= 0 and unit.i0_percent >= 0):
+        if not (0 <= unit.iron_kw < math.inf and 0 <= unit.i0_percent < math.inf):
             yield Fault(where, f"iron loss {unit.iron_kw:g} kW, i0 {unit.i0_percent:g} %", ">= 0")
-        if not min(unit.tapped_kv) > 0:
+        if not all(0 < rated_kv < math.inf for rated_kv in unit.tapped_kv):
             yield Fault(where, f"winding voltages {unit.tapped_kv} kV", "> 0 at the tap in use")
 
 
@@ -179,6 +182,16 @@ def _voltage_levels(network: Network) -> Iterator[Fault]:
                 f"{vn_kv[one]:g} kV at {one}, {vn_kv[other]:g} kV at {other}",
                 "one voltage level at both ends",
             )
+
+
+def _voltages(network: Network) -> Iterator[Fault]:
+    for bus in network.buses:
+        if not (bus.vn_kv > 0 and math.isfinite(bus.vn_kv)):
+            yield Fault(f"bus {bus.name}", f"{bus.vn_kv:g} kV", "a rated voltage > 0")
+    for source in network.sources:
+        if not (source.vm_pu > 0 and math.isfinite(source.vm_pu)):
+            where = f"source at {source.bus}"
+            yield Fault(where, f"{source.vm_pu:g} pu", "a voltage > 0, about 1")
 
 
 def _supply(network: Network) -> Iterator[Fault]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.errors import ConfigurationError, Fault, GridError
-from mas2sim.domain.grid_state import LOW_VOLTAGE_KV
+from mas2sim.domain.grid_state import LOW_VOLTAGE_KV, GridLayout, GridState
 from mas2sim.grid.cardiff import build_cardiff
 from mas2sim.grid.check import zero_sequence_faults
 from mas2sim.grid.finding import Finding, Severity, grouped
@@ -22,6 +22,7 @@ from mas2sim.grid.net_figures import elements, figure_findings, value
 from mas2sim.grid.net_mending import assume_zero_sequence, mend
 from mas2sim.grid.net_source import kind_of, net_of
 from mas2sim.grid.net_structure import reference_findings, structure_findings
+from mas2sim.grid.net_tables import table_faults
 from mas2sim.grid.own_grid import OwnGrid, build_own_grid
 from mas2sim.grid.pandapower_export import to_pandapower
 from mas2sim.grid.pandapower_import import element_labels, from_pandapower
@@ -47,9 +48,9 @@ class RatedState:
         Homes and small businesses.
     lowest_v, highest_v : float
         Voltages at low voltage, phase to neutral, and at which bus; NaN where the flow was not
-        solved.
+        solved, or there is no such bus.
     loading_percent : float
-        Of the most loaded branch.
+        Of the most loaded branch; NaN where there is none.
     loss_kw : float
         Of lines and transformers.
     """
@@ -140,6 +141,9 @@ def check_net(
     zero_sequence: bool = False,
 ) -> GridReport:
     """Check a pandapower net, as `check_grid` does; the net itself stays as it is."""
+    lacking = table_faults(net)
+    if lacking:
+        raise GridError(lacking)
     if not len(net.bus):
         remedy = "save the net after its buses were made"
         raise GridError([Fault(source, "a net without a bus", "buses, lines, loads", remedy)])
@@ -183,7 +187,7 @@ def _generated(source: str, recipes: Path) -> GridReport:
     """A generated substation; its files are checked as it is built."""
     number = source.partition("/")[2] or "1"
     numbers = recipe_numbers(recipes / RECIPES)
-    if not number.isdigit() or int(number) not in numbers:
+    if not number.isdecimal() or int(number) not in numbers:
         named = ", ".join(f"{RECIPES}/{each}" for each in numbers)
         raise GridError([Fault("source", source, named or "no recipe is there")])
     substation = build_cardiff(recipes / RECIPES, int(number))
@@ -262,24 +266,42 @@ def _rated(substation: Substation, *, unbalanced: bool) -> RatedState:
     engine = "unbalanced" if unbalanced else "balanced"
     if not state.converged[0]:
         return RatedState(engine, converged=False, users=len(users))
-    low = list(layout.low_voltage)
-    base_v = np.array([layout.buses[bus].vn_kv for bus in low]) * 1000.0 / math.sqrt(3.0)
-    voltage: FloatArray = state.vm_pu[0, low] * base_v[:, None]
-    least, most = np.nanmin(voltage, axis=1), np.nanmax(voltage, axis=1)
-    bottom, top = int(np.argmin(least)), int(np.argmax(most))
-    worst = int(np.nanargmax(state.loading_percent[0]))
     return RatedState(
         engine=engine,
         converged=True,
         users=len(users),
-        lowest_v=float(least[bottom]),
-        lowest_bus=layout.buses[low[bottom]].name,
-        highest_v=float(most[top]),
-        highest_bus=layout.buses[low[top]].name,
-        loading_percent=float(state.loading_percent[0, worst]),
-        loaded_branch=layout.branches[worst].name,
         loss_kw=float(state.loss_kw[0]),
+        **_voltages(state, layout),
+        **_loaded(state.loading_percent[0], layout),
     )
+
+
+def _voltages(state: GridState, layout: GridLayout) -> dict[str, Any]:
+    """Extremes at low voltage; none where the net has no bus of it."""
+    low = list(layout.low_voltage)
+    if not low:
+        return {}
+    base_v = np.array([layout.buses[bus].vn_kv for bus in low]) * 1000.0 / math.sqrt(3.0)
+    voltage: FloatArray = state.vm_pu[0, low] * base_v[:, None]
+    least, most = np.nanmin(voltage, axis=1), np.nanmax(voltage, axis=1)
+    bottom, top = int(np.argmin(least)), int(np.argmax(most))
+    return {
+        "lowest_v": float(least[bottom]),
+        "lowest_bus": layout.buses[low[bottom]].name,
+        "highest_v": float(most[top]),
+        "highest_bus": layout.buses[low[top]].name,
+    }
+
+
+def _loaded(loading_percent: FloatArray, layout: GridLayout) -> dict[str, Any]:
+    """The most loaded branch; none where the net has no branch."""
+    if not len(loading_percent):
+        return {}
+    worst = int(np.argmax(loading_percent))
+    return {
+        "loading_percent": float(loading_percent[worst]),
+        "loaded_branch": layout.branches[worst].name,
+    }
 
 
 def _summary(net: Any) -> Iterator[tuple[str, str]]:

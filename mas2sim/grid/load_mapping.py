@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from math import isnan, nan
+from math import isfinite, isnan, nan
 from pathlib import Path
 from typing import Any
 
 from mas2sim.domain.errors import Fault
 from mas2sim.domain.grid_state import LOW_VOLTAGE_KV
+from mas2sim.grid.net_figures import value
 from mas2sim.grid.network import PHASES
 from mas2sim.grid.pandapower_import import element_labels, in_service
 
@@ -141,30 +142,32 @@ def _with_columns(place: Place, row: Mapping[str, Any], faults: list[Fault]) -> 
     return place
 
 
-def _is_said(value: Any) -> bool:
+def _is_said(cell: Any) -> bool:
     """Whether a cell of a net holds anything; empty ones hold None, NaN or no text."""
-    return value is not None and value != "" and not (isinstance(value, float) and isnan(value))
+    return cell is not None and cell != "" and not (isinstance(cell, float) and isnan(cell))
 
 
 def _power_kw(row: Mapping[str, Any]) -> float:
-    parts = [row[name] for name in ("p_mw", "p_a_mw", "p_b_mw", "p_c_mw") if name in row]
-    return 1000.0 * sum(float(part) for part in parts if _is_said(part)) * _scaling(row)
-
-
-def _scaling(row: Mapping[str, Any]) -> float:
-    scaling = row.get("scaling", 1.0)
-    return float(scaling) if _is_said(scaling) else 1.0
+    """Power of all phases; what is no number is none."""
+    parts = (value(row, name) for name in ("p_mw", "p_a_mw", "p_b_mw", "p_c_mw"))
+    scaling = value(row, "scaling")
+    total_mw = sum(part for part in parts if isfinite(part))
+    return 1000.0 * total_mw * (scaling if isfinite(scaling) else 1.0)
 
 
 def _energy(where: str, text: str, faults: list[Fault]) -> float | None:
     low, high = ANNUAL_KWH
     try:
-        value = float(text)
+        energy_kwh = float(text)
     except ValueError:
-        value = nan
-    if low <= value <= high:
-        return value
-    hint = "give kWh, not MWh" if value < low else "give kWh, not Wh" if value > high else ""
+        energy_kwh = nan
+    if low <= energy_kwh <= high:
+        return energy_kwh
+    hint = ""
+    if energy_kwh < low:
+        hint = "give kWh, not MWh"
+    elif energy_kwh > high:
+        hint = "give kWh, not Wh"
     faults.append(Fault(where, f"annual_kwh {text!r}", f"a number from {low:g} to {high:g}", hint))
     return None
 

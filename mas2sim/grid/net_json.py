@@ -22,6 +22,7 @@ ALLOWED = "a pandapower net as pandapower.to_json writes it"
 _BUILT_IN = ("tuple", "set", "frozenset", "complex")
 _NUMPY = ("array", "ndarray", "bool", "bool_", "int32", "int64", "float32", "float64")
 _SHAPELY = ("Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon")
+_TABLES = ("DataFrame", "Series")
 TRUSTED = frozenset(
     {
         NET,
@@ -59,7 +60,7 @@ def load_net(path: Path) -> Any:
         keys = ", ".join(list(map(str, content))[:SHOWN]) if isinstance(content, dict) else ""
         found = f"JSON with keys {keys}" if keys else f"JSON, a {type(content).__name__}"
         raise GridError([Fault(str(path), found, ALLOWED)])
-    strangers = sorted({f"{module}.{name}" for module, name in named - TRUSTED})
+    strangers = sorted(".".join(filter(None, each)) for each in named - TRUSTED)
     if strangers:
         more = f" and {len(strangers) - SHOWN} more" if len(strangers) > SHOWN else ""
         raise GridError(
@@ -114,12 +115,21 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _named(content: Any) -> Iterator[tuple[str, str]]:
-    """Module and class of every object in the file, those in strings of JSON as well."""
+    """Module and class of every object in the file, those in strings of JSON as well.
+
+    A table's own text goes to another parser, which takes more for JSON than this one and opens a
+    file where it is a path. So text that this one cannot read counts as a stranger there, and
+    elsewhere where it could hide a name behind escapes.
+    """
     queue = [content]
     for value in queue:
         if isinstance(value, dict):
             if "_module" in value or "_class" in value:
-                yield str(value.get("_module", "")), str(value.get("_class", ""))
+                module, kind = str(value.get("_module", "")), str(value.get("_class", ""))
+                yield module, kind
+                table = value.get("_object")
+                if kind in _TABLES and not (isinstance(table, str) and _is_table(table)):
+                    yield "", "a table whose text is no JSON"
             queue.extend(value.values())
         elif isinstance(value, list):
             queue.extend(value)
@@ -127,8 +137,16 @@ def _named(content: Any) -> Iterator[tuple[str, str]]:
             try:
                 queue.append(json.loads(value, object_pairs_hook=_once_each))
             except (ValueError, RecursionError):
-                if "_module" in value or "_class" in value:
-                    yield "text that is no JSON", "_module"
+                if "_module" in value or "_class" in value or "\\" in value:
+                    yield "", "text that is no JSON"
+
+
+def _is_table(text: str) -> bool:
+    """Whether the text of a table is JSON by the strict rules, with no name twice."""
+    try:
+        return isinstance(json.loads(text, object_pairs_hook=_once_each), dict | list)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _decoded(path: Path, text: str) -> Any:

@@ -72,7 +72,7 @@ def _taps(net: Any) -> Iterator[Finding]:
         return
     bare = units["tap_changer_type"].isna() & step.fillna(0.0).ne(0.0)
     neutral = units["tap_neutral"].fillna(0.0) if "tap_neutral" in units else 0.0
-    away = bare & (units["tap_pos"].fillna(0.0) != neutral)
+    away = bare & units["tap_pos"].notna() & (units["tap_pos"] != neutral)
     units.loc[bare, "tap_changer_type"] = "Ratio"
     if away.any():
         found = f"{int(away.sum())} taps away from neutral, of changers without a type"

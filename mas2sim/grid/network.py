@@ -176,6 +176,9 @@ class FixedLoad:
         Power drawn; generation is negative.
     kind : str
         ``"load"``, ``"generator"`` or ``"storage"``.
+    element : str
+        Table and index in the net that it was read from, ``"load 3"``: names of two tables may be
+        alike. Empty where there is no such net.
     """
 
     name: str
@@ -184,6 +187,7 @@ class FixedLoad:
     p_kw: float
     q_kvar: float
     kind: str = "load"
+    element: str = ""
 
 
 @dataclass(frozen=True, slots=True)

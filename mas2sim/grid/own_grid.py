@@ -19,7 +19,8 @@ from mas2sim.grid.check import Connection, zero_sequence_faults
 from mas2sim.grid.finding import listed
 from mas2sim.grid.load_mapping import OTHER_TABLES, PLACE_TABLES, Place, places_of
 from mas2sim.grid.net_figures import value
-from mas2sim.grid.network import PHASES, FixedLoad, Network
+from mas2sim.grid.net_tables import table_faults
+from mas2sim.grid.network import FixedLoad, Network
 from mas2sim.grid.pandapower_import import element_labels, from_pandapower, in_service
 from mas2sim.grid.substation import Substation, connect, default_limits
 
@@ -67,6 +68,9 @@ def build_own_grid(
     GridError
         With every fault of the net, the mapping and the settings.
     """
+    faults = table_faults(net)
+    if faults:
+        raise GridError(faults)
     faults = _set_supply(net, settings)
     places, found = places_of(net, settings.mapping)
     faults += found
@@ -74,7 +78,7 @@ def build_own_grid(
         network = from_pandapower(net, name=name)
     except GridError as error:
         raise GridError([*faults, *error.faults]) from error
-    network = replace(network, loads=tuple(_kept(network, net, places)))
+    network = replace(network, loads=tuple(_kept(network, places)))
     if unbalanced:
         faults += grouped(
             zero_sequence_faults(network),
@@ -91,7 +95,10 @@ def build_own_grid(
             commercial=[user for user, place in users if place.kind == "business"],
         )
     except GridError as error:
-        raise GridError([*faults, *error.faults]) from error
+        # A home named twice is known from its loads already.
+        known = {fault.where for fault in faults}
+        faults += [fault for fault in error.faults if fault.where not in known]
+        raise GridError(faults) from error
     if faults:
         raise GridError(faults)
     return replace(
@@ -147,26 +154,16 @@ def _set_supply(net: Any, settings: OwnGrid) -> list[Fault]:
     return faults
 
 
-def _kept(network: Network, net: Any, places: Sequence[Place]) -> Iterator[FixedLoad]:
+def _kept(network: Network, places: Sequence[Place]) -> Iterator[FixedLoad]:
     """Loads that stay in the network: those that a mapping or the voltage makes fixed."""
-    tables = {"load": PLACE_TABLES, "generator": OTHER_TABLES, "storage": OTHER_TABLES}
-    kind_of = {
-        (table in PLACE_TABLES, label): place
-        for place in places
-        for table in (place.table,)
-        for label in _labels_in_network(net, place)
-    }
+    fixed = {f"{place.table} {place.index}": place for place in places if place.kind == "fixed"}
     for load in network.loads:
-        place = kind_of.get((tables[load.kind] is PLACE_TABLES, load.name))
-        if place is not None and place.kind == "fixed":
-            yield replace(load, phase=place.phase or load.phase)
-
-
-def _labels_in_network(net: Any, place: Place) -> Iterator[str]:
-    """Names that a place has there; a load on several phases has one for each."""
-    label = element_labels(net, place.table)[place.index]
-    yield label
-    yield from (f"{label}_{phase}" for phase in PHASES if place.table.startswith("asymmetric"))
+        place = fixed.get(load.element)
+        if place is None:
+            continue
+        # A load by phase that is on several is three-phase as a whole, each of its parts is not.
+        by_phase = place.table.startswith("asymmetric") and place.phase == "abc"
+        yield load if by_phase else replace(load, phase=place.phase or load.phase)
 
 
 def _limits(network: Network, settings: OwnGrid) -> tuple[GridLimits, list[Fault]]:
@@ -219,7 +216,10 @@ def _assumptions(places: Sequence[Place]) -> Iterator[str]:
     yield f"{known} of {len(homes)} homes have an annual energy of their own; the others' is drawn."
     fixed = [place for place in places if place.kind == "fixed"]
     if fixed:
-        yield f"{len(fixed)} loads stay as the net has them, at all times: {_named(fixed)}."
+        yield (
+            f"{len(fixed)} loads stay as the net has them, at all times: {_named(fixed)}. The flow "
+            "has them; limits on the sum of the connections do not count them."
+        )
     left_out = [place for place in places if place.kind == "none"]
     if left_out:
         yield (

@@ -19,6 +19,7 @@ from typing import Any
 from mas2sim.domain.errors import Fault, GridError
 from mas2sim.domain.grid_state import Bus
 from mas2sim.grid.net_json import load_net
+from mas2sim.grid.net_tables import table_faults
 from mas2sim.grid.network import PHASES, FixedLoad, Line, Network, Source, Transformer, VectorGroup
 
 _READ = (
@@ -59,6 +60,9 @@ def from_pandapower(net: Any, *, name: str | None = None) -> Network:
     GridError
         With every element that has no counterpart here.
     """
+    faults = table_faults(net)
+    if faults:
+        raise GridError(faults)
     reader = _Reader(net)
     network = Network(
         name=name or net.name or "network",
@@ -125,7 +129,7 @@ def _cut_off(network: Network) -> Iterator[Fault]:
     for load in network.loads:
         if load.bus not in alive:
             yield Fault(
-                f"load {load.name}",
+                f"{load.kind} {load.name}",
                 f"bus {load.bus}, without a way to an ext_grid",
                 "a supplied bus",
                 "close a switch on its way, or put the load out of service",
@@ -145,11 +149,11 @@ class _Reader:
     def __post_init__(self) -> None:
         labels = _labels(self.net.bus, "bus")
         self._bus = {
-            index: Bus(labels[index], float(row["vn_kv"]), *_place(row.get("geo")))
+            index: Bus(labels[index], _number(row, "vn_kv", math.nan), *_place(row.get("geo")))
             for index, row in _rows(self.net.bus)
         }
         self._open = {
-            (str(row["et"]), int(row["element"]), int(row["bus"]))
+            (str(row["et"]), row["element"], row["bus"])
             for _, row in _rows(self.net.switch)
             if not row["closed"]
         }
@@ -159,7 +163,7 @@ class _Reader:
 
     def joined(self) -> Iterator[tuple[str, str]]:
         for index, row in _rows(self.net.switch):
-            ends = int(row["bus"]), int(row["element"])
+            ends = row["bus"], row["element"]
             if row["et"] != "b" or not row["closed"] or not all(end in self._bus for end in ends):
                 continue
             if _number(row, "z_ohm", 0.0):
@@ -167,10 +171,12 @@ class _Reader:
             yield self._bus[ends[0]].name, self._bus[ends[1]].name
 
     def sources(self) -> Iterator[Source]:
-        for _, row in _rows(self.net.ext_grid):
-            if row["bus"] in self._bus:
+        for index, row in _rows(self.net.ext_grid):
+            if self._stands("ext_grid", index, row["bus"]) and row["bus"] in self._bus:
                 yield Source(
-                    self._bus[row["bus"]].name, float(row["vm_pu"]), _number(row, "va_degree", 0.0)
+                    self._bus[row["bus"]].name,
+                    _number(row, "vm_pu", math.nan),
+                    _number(row, "va_degree", 0.0),
                 )
 
     def lines(self) -> Iterator[Line]:
@@ -179,7 +185,7 @@ class _Reader:
             ends = self._ends("l", index, labels[index], (row["from_bus"], row["to_bus"]))
             if ends is None:
                 continue
-            length_km, parallel = float(row["length_km"]), float(row["parallel"])
+            length_km, parallel = (_number(row, key, math.nan) for key in ("length_km", "parallel"))
             if not parallel >= 1:
                 self._fault("line", index, f"parallel {parallel:g}", "a whole number, at least 1")
                 continue
@@ -189,12 +195,15 @@ class _Reader:
                 from_bus=ends[0],
                 to_bus=ends[1],
                 length_m=length_km * _M_PER_KM,
-                r_ohm=row["r_ohm_per_km"] * series,
-                x_ohm=row["x_ohm_per_km"] * series,
-                rating_a=row["max_i_ka"] * _number(row, "df", 1.0) * parallel * _A_PER_KA,
+                r_ohm=_number(row, "r_ohm_per_km", math.nan) * series,
+                x_ohm=_number(row, "x_ohm_per_km", math.nan) * series,
+                rating_a=_number(row, "max_i_ka", math.nan)
+                * _number(row, "df", 1.0)
+                * parallel
+                * _A_PER_KA,
                 r0_ohm=_number(row, "r0_ohm_per_km", math.nan) * series,
                 x0_ohm=_number(row, "x0_ohm_per_km", math.nan) * series,
-                c_nf=row["c_nf_per_km"] * shunt,
+                c_nf=_number(row, "c_nf_per_km", math.nan) * shunt,
                 g_us=_number(row, "g_us_per_km", 0.0) * shunt,
                 c0_nf=_number(row, "c0_nf_per_km", 0.0) * shunt,
             )
@@ -207,20 +216,21 @@ class _Reader:
             ends = self._ends("t", index, labels[index], (row["hv_bus"], row["lv_bus"]))
             if ends is None or group is None:
                 continue
-            sn_kva = row["sn_mva"] * row["parallel"] * _KW_PER_MW
+            parallel = _number(row, "parallel", math.nan)
+            sn_kva = _number(row, "sn_mva", math.nan) * parallel * _KW_PER_MW
             yield Transformer(
                 name=labels[index],
                 hv_bus=ends[0],
                 lv_bus=ends[1],
                 sn_kva=sn_kva,
                 rating_kva=sn_kva * _number(row, "df", 1.0),
-                vn_hv_kv=float(row["vn_hv_kv"]),
-                vn_lv_kv=float(row["vn_lv_kv"]),
+                vn_hv_kv=_number(row, "vn_hv_kv", math.nan),
+                vn_lv_kv=_number(row, "vn_lv_kv", math.nan),
                 vector_group=group,
-                vk_percent=float(row["vk_percent"]),
-                vkr_percent=float(row["vkr_percent"]),
-                iron_kw=float(row["pfe_kw"] * row["parallel"]),
-                i0_percent=float(row["i0_percent"]),
+                vk_percent=_number(row, "vk_percent", math.nan),
+                vkr_percent=_number(row, "vkr_percent", math.nan),
+                iron_kw=_number(row, "pfe_kw", math.nan) * parallel,
+                i0_percent=_number(row, "i0_percent", math.nan),
                 tap_side="lv" if row.get("tap_side") == "lv" else "hv",
                 tap_steps=tap_steps,
                 tap_step_percent=_number(row, "tap_step_percent", 0.0),
@@ -233,8 +243,18 @@ class _Reader:
             labels = _labels(self.net[table], table)
             for index, row in self._connected(table):
                 scale = sign * _number(row, "scaling", 1.0) * _KW_PER_MW
-                power = row["p_mw"] * scale, row["q_mvar"] * scale
-                yield FixedLoad(labels[index], self._bus[row["bus"]].name, "abc", *power, kind)
+                p_kw, q_kvar = (
+                    _number(row, column, math.nan) * scale for column in ("p_mw", "q_mvar")
+                )
+                yield FixedLoad(
+                    labels[index],
+                    self._bus[row["bus"]].name,
+                    "abc",
+                    p_kw,
+                    q_kvar,
+                    kind,
+                    f"{table} {index}",
+                )
         yield from self._by_phase("asymmetric_load", "load", 1.0)
         yield from self._by_phase("asymmetric_sgen", "generator", -1.0)
 
@@ -243,19 +263,24 @@ class _Reader:
         labels = _labels(self.net[table], table)
         for index, row in self._connected(table):
             scale = sign * _number(row, "scaling", 1.0) * _KW_PER_MW
-            powers = {p: (row[f"p_{p}_mw"], row[f"q_{p}_mvar"]) for p in PHASES}
+            powers = {
+                phase: (
+                    _number(row, f"p_{phase}_mw", math.nan) * scale,
+                    _number(row, f"q_{phase}_mvar", math.nan) * scale,
+                )
+                for phase in PHASES
+            }
             used = [phase for phase in PHASES if any(powers[phase])]
-            bus = self._bus[row["bus"]].name
+            bus, element = self._bus[row["bus"]].name, f"{table} {index}"
             if not used:
-                yield FixedLoad(labels[index], bus, "abc", 0.0, 0.0, kind)
+                yield FixedLoad(labels[index], bus, "abc", 0.0, 0.0, kind, element)
             for phase in used:
                 label = labels[index] if len(used) == 1 else f"{labels[index]}_{phase}"
-                p_mw, q_mvar = powers[phase]
-                yield FixedLoad(label, bus, phase, p_mw * scale, q_mvar * scale, kind)
+                yield FixedLoad(label, bus, phase, *powers[phase], kind, element)
 
     def _connected(self, table: str) -> Iterator[tuple[int, Row]]:
         for index, row in _rows(self.net[table]):
-            if row["bus"] not in self._bus:
+            if not self._stands(table, index, row["bus"]) or row["bus"] not in self._bus:
                 continue
             parts = [column for column in _ZIP_COLUMNS if _number(row, column, 0.0)]
             if parts:
@@ -268,6 +293,10 @@ class _Reader:
         self, kind: str, index: int, label: str, buses: tuple[int, int]
     ) -> tuple[str, str] | None:
         """Buses of a branch, with a bus of its own for an open end; None when both are open."""
+        table = {"l": "line", "t": "trafo"}[kind]
+        stand = [self._stands(table, index, bus) for bus in buses]
+        if not all(stand):
+            return None
         closed = [bus in self._bus and (kind, index, bus) not in self._open for bus in buses]
         if not any(closed):
             return None
@@ -276,11 +305,19 @@ class _Reader:
             if is_closed:
                 names.append(self._bus[bus].name)
                 continue
-            end = Bus(f"open end of {label}", float(self.net.bus.at[bus, "vn_kv"]),
+            end = Bus(f"open end of {label}", _number(self.net.bus.loc[bus], "vn_kv", math.nan),
                       *_place(self.net.bus.loc[bus].get("geo")))  # fmt: skip
             self.open_ends.append(end)
             names.append(end.name)
         return names[0], names[1]
+
+    def _stands(self, table: str, index: int, bus: Any) -> bool:
+        """Whether the net has that bus, in service or not; none is a fault."""
+        if bus in self.net.bus.index:
+            return True
+        found = "no bus" if bus is None or bus != bus else f"bus {bus}, which is not there"
+        self._fault(table, index, found, "a bus of the net", "put it out of service")
+        return False
 
     def _vector_group(self, index: int, row: Row) -> VectorGroup | None:
         """Group of a transformer; letters that are left out follow from the phase shift."""
@@ -300,7 +337,8 @@ class _Reader:
 
     def _tap_steps(self, index: int, row: Row) -> float:
         """Steps from neutral; a changer that turns the phase is a fault away from neutral."""
-        steps = _number(row, "tap_pos", 0.0) - _number(row, "tap_neutral", 0.0)
+        neutral = _number(row, "tap_neutral", 0.0)
+        steps = _number(row, "tap_pos", neutral) - neutral
         if not steps or not _number(row, "tap_step_percent", 0.0):
             steps = 0.0 if not _number(row, "tap_step_degree", 0.0) else steps
         if not steps:

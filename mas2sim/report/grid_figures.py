@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mas2sim.domain.arrays import FloatArray
+from mas2sim.domain.grid_state import LOW_VOLTAGE_KV
 from mas2sim.report.appearance import (
     INK,
     LEVEL_COLOUR,
@@ -24,7 +25,6 @@ from mas2sim.results import Result
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-LOW_VOLTAGE_KV = 1.0
 ROOM_V = 3.0
 """Left free above and below the band, or the voltages where they leave it. [V]"""
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mas2sim.domain.arrays import BoolArray, FloatArray
+from mas2sim.domain.grid_state import LOW_VOLTAGE_KV
 from mas2sim.report.appearance import frame, level_buttons, values_of
-from mas2sim.report.grid_figures import LOW_VOLTAGE_KV
 from mas2sim.report.load_figures import managed_level
 from mas2sim.results import Result
 

@@ -32,6 +32,7 @@ WRITING = "mas2sim-writing"
 REPLACED = "mas2sim-replaced"
 OWNER_FILE = "mas2sim-owner.json"
 EARLIER = "earlier"
+PAGE_SUFFIX = ".html"
 OWN_NAMES = frozenset((*DATA_FILES, PROVENANCE_FILE, REPORT_FOLDER, OWNER_FILE))
 
 
@@ -192,15 +193,22 @@ def _state(target: Path, plan_hash: str, *, force: bool) -> FolderState:
         return FolderState.FINISHED
     foreign = found - OWN_NAMES - set(parts) - set(study_files)
     for part in parts:
-        if (target / part).is_dir():
-            inside = {entry.name for entry in (target / part).iterdir()} - OWN_NAMES
-            foreign |= {f"{part}/{name}" for name in inside}
+        foreign |= {f"{part}/{name}" for name in _names(target / part) - OWN_NAMES}
+    for report in (REPORT_FOLDER, *(f"{part}/{REPORT_FOLDER}" for part in parts)):
+        # Pages of single homes are ours too: `mas2sim report --home` makes them afterwards.
+        pages = {name for name in _names(target / report) if name.endswith(PAGE_SUFFIX)}
+        foreign |= {f"{report}/{name}" for name in _names(target / report) - pages}
     if foreign:
         raise StoreError(
             f"{target}: computing again would remove files that are no part of the result "
             f"({_some(foreign)}); move them elsewhere first"
         )
     return FolderState.REPLACE
+
+
+def _names(folder: Path) -> set[str]:
+    """Names of what is in a folder; none where there is no folder."""
+    return {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
 
 
 def _some(names: set[str] | frozenset[str], shown: int = 3) -> str:

@@ -5,25 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from mas2sim.domain.arrays import BoolArray, FloatArray, IntArray
-from mas2sim.domain.grid_state import GridLayout, GridState
+from mas2sim.domain.grid_state import TRANSFORMER, GridLayout, GridState
 from mas2sim.domain.limits import GridLimits
 from mas2sim.results.kpi_definition import CaseLevel
-
-LOW_VOLTAGE_KV = 1.0
-"""Low voltage ends here (IEC 60038); statutory limits of the homes' voltage hold below."""
 
 OVER_LIMIT_KW = 1e-3
 """A plan that meets a limit exactly is metered within a watt of it."""
 
-TRANSFORMER = "transformer"
-
 
 def low_voltage_buses(layout: GridLayout) -> IntArray:
     """Indices of the buses to which the statutory band applies."""
-    return np.array(
-        [index for index, bus in enumerate(layout.buses) if bus.vn_kv <= LOW_VOLTAGE_KV],
-        dtype=np.int64,
-    )
+    return np.array(layout.low_voltage, dtype=np.int64)
 
 
 def branches_of_kind(layout: GridLayout, *, transformer: bool) -> IntArray:

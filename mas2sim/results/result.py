@@ -168,7 +168,19 @@ def read_provenance(folder: Path) -> dict[str, Any]:
     content = _read(path, lambda file: json.loads(file.read_text(encoding="utf-8")))
     if not isinstance(content, dict) or "plan_hash" not in content:
         raise StoreError(f"{path}: this is not a provenance file of mas2sim; it has no plan_hash")
+    for key in (PARTS, STUDY_FILES):
+        named = content.get(key, [])
+        if not (isinstance(named, list) and all(map(_is_plain_name, named))):
+            raise StoreError(
+                f"{path}: the file is damaged, {key} is no list of names in this folder; choose "
+                "another folder with --out"
+            )
     return content
+
+
+def _is_plain_name(name: object) -> bool:
+    """Whether it names something right in a folder, and not the folder itself or one outside."""
+    return isinstance(name, str) and name not in ("", ".", "..") and Path(name).name == name
 
 
 def _read(path: Path, reader: Callable[[Path], Content]) -> Content:

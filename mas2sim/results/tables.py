@@ -9,14 +9,13 @@ import numpy as np
 
 from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.community import membership
-from mas2sim.domain.grid_state import ALL_PHASES
+from mas2sim.domain.grid_state import ALL_PHASES, TRANSFORMER
 from mas2sim.domain.plan import HomePlan
 from mas2sim.results.balance import generation_kw
 from mas2sim.results.case_identity import case_id
 from mas2sim.results.kpi_definition import NAN, CaseLevel
 from mas2sim.results.limits_kept import (
     OVER_LIMIT_KW,
-    TRANSFORMER,
     low_voltage_buses,
     neutral_voltage_v,
 )

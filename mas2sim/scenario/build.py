@@ -9,7 +9,7 @@ from math import inf
 from mas2sim.cosim import CaseSetup, congestion_register
 from mas2sim.domain.community import partition
 from mas2sim.domain.errors import ConfigurationError, Fault
-from mas2sim.domain.grid_state import TRANSFORMER
+from mas2sim.domain.grid_state import LOW_VOLTAGE_KV, TRANSFORMER
 from mas2sim.domain.home import Home
 from mas2sim.domain.participant import Participant
 from mas2sim.domain.randomness import stream
@@ -43,11 +43,9 @@ from mas2sim.scenario.configuration import (
 )
 from mas2sim.scenario.grid_source import build_substation
 from mas2sim.scenario.market import market_terms
-from mas2sim.scenario.participants import BUSINESS_TARIFF, behind_meters
+from mas2sim.scenario.participants import BUSINESS_TARIFF, COMMUNITY, behind_meters
 from mas2sim.scenario.tariff import tariff_of
 
-LOW_VOLTAGE_KV = 1.0
-"""Low voltage ends here (IEC 60038)."""
 SECONDS_PER_MINUTE = 60
 SECONDS_PER_HOUR = 3600
 
@@ -136,6 +134,16 @@ def _place_faults(case: Case, substation: Substation) -> list[Fault]:
         for place, group in enumerate(groups)
         if group.name in taken
     ]
+    faults += [
+        Fault(
+            f"business {shop.home}",
+            "the name of a community or of the grid",
+            "a name of its own",
+            "another one in the column home of the mapping",
+        )
+        for shop in substation.commercial
+        if shop.home == layout.name or COMMUNITY.fullmatch(shop.home)
+    ]
     return faults
 
 
@@ -145,7 +153,9 @@ def _participants(case: Case, substation: Substation) -> tuple[Participant, ...]
     shops, business = substation.commercial, _tariff(case, BUSINESS_TARIFF)
     energies = substation.annual_kwh[len(substation.homes) :] or (None,) * len(shops)
     shop_meters = (SmallBusiness(shop.home, kwh) for shop, kwh in zip(shops, energies, strict=True))
-    busbar = next((each.to_bus for each in layout.branches if each.kind == TRANSFORMER), "")
+    low = {layout.buses[bus].name for bus in layout.low_voltage}
+    units = (each.to_bus for each in layout.branches if each.kind == TRANSFORMER)
+    busbar = next((bus for bus in units if bus in low), "")
     points = build_non_domestic(
         (*shop_meters, *behind_meters(groups)),
         _population_settings(case, len(layout.home_bus)),
@@ -359,9 +369,11 @@ def _shops(case: Case, substation: Substation) -> tuple[str, ...]:
     count = len(substation.commercial)
     if not count:
         return ()
+    stated = sum(kwh is not None for kwh in substation.annual_kwh[len(substation.homes) :])
+    energy = f"the annual energy stated for {stated} of them, else " if stated else ""
     sentence = (
-        f"{count} of the {count + len(substation.homes)} users are small commercial, with about "
-        "12,000 kWh a year and the shape of the average small commercial demand at their own "
+        f"{count} of the {count + len(substation.homes)} users are small commercial, with {energy}"
+        "about 12,000 kWh a year and the shape of the average small commercial demand at their own "
         f"hours; they pay tariff {case.tariffs[BUSINESS_TARIFF].name}, own nothing that could be "
         "planned, and take part for themselves."
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mas2sim.domain.arrays import BoolArray, FloatArray, freeze_fields
-from mas2sim.domain.grid_state import LOW_VOLTAGE_KV, GridLayout, GridState
+from mas2sim.domain.grid_state import GridLayout, GridState
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.limits import GridLimits, Regime
 from mas2sim.domain.typical_day import Level
@@ -118,7 +118,7 @@ def _points(others: OtherRecord | None, level: int, name: str) -> Iterator[Float
 
 def low_voltage_mask(layout: GridLayout) -> BoolArray:
     """True for the buses to which the statutory band applies, shape (bus)."""
-    return np.array([bus.vn_kv <= LOW_VOLTAGE_KV for bus in layout.buses], dtype=np.bool_)
+    return np.isin(np.arange(len(layout.buses)), layout.low_voltage)
 
 
 def bus_voltages_v(layout: GridLayout, state: GridState) -> tuple[FloatArray, FloatArray]:

@@ -290,12 +290,105 @@ def test_a_key_that_stands_twice_cannot_hide_another(tmp_path: Path) -> None:
         load_net(path)
 
 
+HARM = '{"\\u005fmodule": "os", "\\u005fclass": "function", "_object": "system"}'
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        # pandas takes a sign without its escape, and the last of two values with one name.
+        '{"columns": ["a\x01"], "index": [0], "data": [[HARM]]}',
+        '{"columns": ["a"], "index": [0], "data": [[HARM]]}'.replace(
+            "HARM", '{"\\u005fmodule": "numpy", "\\u005fmodule": "os", "\\u005fclass": "function"}'
+        ),
+        # pandapower opens the file of such a name, which nobody has looked into.
+        "/somewhere/second.json",
+        None,
+    ],
+)
+def test_a_tables_text_is_json_by_the_strict_rules_or_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str | None
+) -> None:
+    def refuse(text: str) -> None:
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr(pp, "from_json_string", refuse)
+    content = json.loads(pp.to_json(street(1)))
+    text = None if table is None else table.replace("HARM", HARM)
+    content["_object"]["extra"] = {
+        "_module": "pandas.core.frame", "_class": "DataFrame", "_object": text, "orient": "split"
+    }  # fmt: skip
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(GridError, match="a table whose text is no JSON"):
+        load_net(path)
+
+
+def test_text_that_could_hide_a_name_behind_escapes_is_refused(tmp_path: Path) -> None:
+    content = json.loads(pp.to_json(street(1)))
+    content["_object"]["extra"] = "{\\u005fmodule"
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(GridError, match="text that is no JSON"):
+        load_net(path)
+    content["_object"]["extra"] = "[north] main"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert len(load_net(path).bus) == len(street(1).bus)
+
+
+@pytest.mark.parametrize("table", ["bus", "line", "trafo", "switch", "load", "asymmetric_load"])
+def test_tables_that_are_not_there_are_named(table: str) -> None:
+    net = street(1)
+    del net[table]
+    with pytest.raises(GridError, match=f"net.{table}: found no table"):
+        check_net(net, "lacking")
+
+
+def test_columns_and_rows_that_cannot_be_read_are_named() -> None:
+    net = street(2)
+    del net.line["parallel"]
+    net.load.index = [0, 0]
+    with pytest.raises(GridError) as raised:
+        check_net(net, "lacking")
+    assert [(fault.where, fault.found) for fault in raised.value.faults] == [
+        ("net.line", "no column parallel"),
+        ("net.load", "index 0 twice"),
+    ]
+
+
+def test_text_in_a_column_of_numbers_is_no_number() -> None:
+    net = street(2)
+    for table, column in (("load", "p_mw"), ("line", "r_ohm_per_km")):
+        net[table][column] = net[table][column].astype(object)
+        net[table].loc[0, column] = "two"
+    found = faults(check_net(net, "text"))
+    assert ("load load 1", "no number in p_mw") in found
+    assert ("line cable 1", "no number in r_ohm_per_km") in found
+
+
+def test_a_net_without_branches_or_without_low_voltage_has_a_state(tmp_path: Path) -> None:
+    net = pp.create_empty_network(name="one bus")
+    bus = pp.create_bus(net, 0.4, name="b")
+    pp.create_ext_grid(net, bus)
+    pp.create_load(net, bus, p_mw=0.001, name="h", type="wye")
+    report = check_net(net, "one bus")
+    assert report.sound
+    assert np.isnan(report.states[0].loading_percent)
+    net.bus["vn_kv"] = 10.0
+    mapping = tmp_path / "homes.csv"
+    mapping.write_text("load,kind\nh,home\n", encoding="utf-8")
+    report = check_net(net, "one bus", mapping=mapping)
+    assert report.sound
+    assert np.isnan(report.states[0].lowest_v)
+
+
 def test_recipes_are_checked_too(cardiff_files: Path) -> None:
     report = check_grid("cardiff/1", recipes=cardiff_files.parent)
     assert report.sound
     assert {state.users for state in report.states} == {184}
-    with pytest.raises(GridError, match="cardiff/1"):
-        check_grid("cardiff/99", recipes=cardiff_files.parent)
+    for none in ("cardiff/99", "cardiff/\N{SUPERSCRIPT TWO}"):
+        with pytest.raises(GridError, match="cardiff/1"):
+            check_grid(none, recipes=cardiff_files.parent)
 
 
 def test_a_net_that_cannot_be_solved_says_so() -> None:

@@ -238,3 +238,64 @@ def test_the_taps_of_simbench_count() -> None:
     net.load["in_service"] = net.sgen["in_service"] = net.storage["in_service"] = True
     pp.runpp(net, trafo_model="pi")
     assert net.res_bus["vm_pu"].min() == pytest.approx(0.9804, abs=5e-4)
+
+
+def test_parts_of_a_fixed_load_keep_their_phases() -> None:
+    net = street(2)
+    pp.create_asymmetric_load(net, 3, p_a_mw=0.003, p_b_mw=0.001, name="pump")
+    net.asymmetric_load["kind"] = "fixed"
+    own = build_own_grid(net, OwnGrid(), unbalanced=True)
+    assert [(load.phase, load.p_kw) for load in own.network.loads] == [("a", 3.0), ("b", 1.0)]
+
+
+def test_a_fixed_load_is_not_taken_for_a_home_of_its_name() -> None:
+    """Names are told apart within a table; with two of them the home's power was kept as well."""
+    net = street(2)
+    pp.create_asymmetric_load(net, 3, p_a_mw=0.003, name="load 1")
+    net.asymmetric_load["kind"] = "fixed"
+    own = build_own_grid(net, OwnGrid(), unbalanced=True)
+    assert [home.home for home in own.homes] == ["load 1", "load 2"]
+    assert [(load.phase, load.p_kw) for load in own.network.loads] == [("a", 3.0)]
+
+
+@pytest.mark.parametrize("bus", [np.nan, 99.0])
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("load", "bus"), ("line", "to_bus"), ("trafo", "lv_bus"), ("ext_grid", "bus")],
+)
+def test_what_stands_on_no_bus_is_a_fault_and_never_left_out(
+    table: str, column: str, bus: float
+) -> None:
+    net = street(3)
+    net[table][column] = net[table][column].astype(float)
+    net[table].loc[0, column] = bus
+    with pytest.raises(GridError, match=rf"net.{table}\[0\]: found (no bus|bus 99)"):
+        build_own_grid(net, OwnGrid(), unbalanced=False)
+
+
+@pytest.mark.parametrize("figure", [np.nan, np.inf])
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("bus", "vn_kv"),
+        ("line", "c_nf_per_km"),
+        ("line", "x_ohm_per_km"),
+        ("trafo", "vn_lv_kv"),
+        ("ext_grid", "vm_pu"),
+    ],
+)
+def test_a_figure_that_is_no_number_is_a_fault_and_no_unsolved_flow(
+    table: str, column: str, figure: float
+) -> None:
+    net = street(2)
+    net[table].loc[0, column] = figure
+    with pytest.raises(GridError, match=str(figure)):
+        build_own_grid(net, OwnGrid(), unbalanced=False)
+
+
+def test_a_tap_without_a_position_is_at_neutral() -> None:
+    """As pandapower has it; counted from 0 it would be two steps off."""
+    net = street(1)
+    net.trafo["tap_pos"], net.trafo["tap_neutral"] = np.nan, 2
+    (unit,) = build_own_grid(net, OwnGrid(), unbalanced=False).network.transformers
+    assert unit.tapped_kv == (10.0, 0.4)

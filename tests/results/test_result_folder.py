@@ -282,3 +282,28 @@ def test_what_cannot_be_opened_is_named(
             open_result(target)
         (target / name).write_bytes(whole[name])
     open_result(target).close()
+
+
+@pytest.mark.parametrize("key", ["parts", "study_files"])
+@pytest.mark.parametrize("value", [None, 3, [4], "abc", ["../other"], ["."], ["a/b"]])
+def test_a_provenance_that_names_no_files_of_its_folder_is_damaged(
+    toy: ModuleType, target: Path, provenance: Mapping[str, Any], key: str, value: Any
+) -> None:
+    path = write(toy, target, provenance) / "provenance.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    with pytest.raises(StoreError, match=f"damaged, {key}"):
+        ResultFolder.prepare(target, provenance["plan_hash"], force=True)
+    with pytest.raises(StoreError, match=f"damaged, {key}"):
+        open_result(target)
+
+
+def test_somebody_elses_files_beside_the_pages_are_not_removed(
+    toy: ModuleType, target: Path, provenance: Mapping[str, Any]
+) -> None:
+    write(toy, target, provenance)
+    (target / "report").mkdir()
+    (target / "report" / "home_h001.html").write_text("made afterwards")
+    assert not ResultFolder.prepare(target, provenance["plan_hash"], force=True).finished
+    (target / "report" / "letter.docx").write_text("to the mayor")
+    with pytest.raises(StoreError, match=r"report/letter\.docx"):
+        ResultFolder.prepare(target, provenance["plan_hash"], force=True)

@@ -11,6 +11,7 @@ from mas2sim.domain.errors import ConfigurationError
 from mas2sim.grid.net_source import net_of
 from mas2sim.scenario.build import build_setup
 from mas2sim.scenario.case import compose_case
+from mas2sim.scenario.run import run_case
 
 MAPPING = """load,home,phase,annual_kwh,kind
 load 0,Elm 1,a,3500,
@@ -54,6 +55,18 @@ def test_homes_have_the_names_and_energies_of_the_mapping(village: Path, tmp_pat
     assert setup.flow.layout.home_phase[:3] == ("a", "b", "abc")
     assert (setup.limits.voltage_min_v, setup.limits.voltage_max_v) == BAND_V
     assert any("1 of 7 homes have an annual energy" in said for said in assumptions)
+
+
+def test_names_of_businesses_may_have_signs_but_nobody_elses_name(
+    village: Path, tmp_path: Path
+) -> None:
+    mapping = tmp_path / "homes.csv"
+    text = 'load,home,kind\nload 0,"Müller, Elm 1/2",home\nload 3,Mühle 1/2,business\n'
+    mapping.write_text(text, encoding="utf-8-sig")
+    chosen = overrides(village, f"grid.mapping='{mapping}'", "levels=[baseline]")
+    assert run_case(chosen).homes["home"][0] == "Müller, Elm 1/2"
+    mapping.write_text("load,home,kind\nload 3,community_1,business\n", encoding="utf-8")
+    assert "a community" in faults(*chosen)["business community_1"]
 
 
 def test_energies_of_a_file_go_by_the_names_of_the_grid(village: Path, tmp_path: Path) -> None:
