@@ -7,7 +7,9 @@ reference page follow from it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from mas2sim.results.case_identity import case_id
 from mas2sim.results.kpi_definition import GROUPS, CaseLevel, Kpi
@@ -50,17 +52,12 @@ def kpi_table(record: CaseRecord) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = []
-    for index, level in enumerate(record.levels):
-        case = CaseLevel(record, index)
-        rows.append(
-            {
-                "case": case_id(record.axes),
-                **record.axes,
-                "level": level.value,
-                "status": case.status,
-                **{kpi.name: kpi.compute(case) for kpi in KPIS},
-            }
-        )
-    table = pd.DataFrame(rows)
-    return table.astype({kpi.name: "float64" for kpi in KPIS if kpi.name not in WORDS})
+    cases = [CaseLevel(record, index) for index in range(len(record.levels))]
+    identity = {"case": case_id(record.axes), **record.axes}
+    columns: dict[str, Any] = {name: [value] * len(cases) for name, value in identity.items()}
+    columns["level"] = [case.level.value for case in cases]
+    columns["status"] = [case.status for case in cases]
+    for kpi in KPIS:
+        values = [kpi.compute(case) for case in cases]
+        columns[kpi.name] = values if kpi.name in WORDS else np.array(values, dtype=np.float64)
+    return pd.DataFrame(columns)
