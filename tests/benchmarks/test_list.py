@@ -15,6 +15,7 @@ def test_benchmarks_are_listed() -> None:
         "power_flow",
         "year_of_flows",
         "hosting",
+        "campaign_plan",
         "mosaik_overhead",
         "market_quality",
         "market_speed",

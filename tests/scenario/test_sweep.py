@@ -1,10 +1,8 @@
 """Axes as Hydra reads them; many cases composed at once, each the same as composed alone."""
 
-import time
 from itertools import product
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from mas2sim.domain.errors import ConfigurationError
@@ -13,7 +11,6 @@ from mas2sim.scenario import compose_case
 from mas2sim.scenario.axes import Axis, parse_axes
 from mas2sim.scenario.sweep import CaseFactory, compose_many
 
-PLANNED_CASES, PLANNED_S = 10_000, 2.0
 SAMPLES = 6
 
 
@@ -144,25 +141,3 @@ def test_own_choices_go_first_and_own_files_are_part_of_it(tmp_path: Path) -> No
     factory = CaseFactory([override], data=tmp_path)
     assert factory.case(["season=winter"]).axes["season"] == "autumn"
     assert list(factory.files) == [str(tmp_path / "energy.csv")]
-
-
-@pytest.mark.slow
-def test_ten_thousand_cases_are_composed_in_two_seconds() -> None:
-    axes = parse_axes(
-        [
-            "season=glob(*)",
-            "day=glob(*)",
-            "weather=glob(*)",
-            "smart=2020_bau,2020_green,2030_bau,2030_green",
-            "flexibility=low,medium,high",
-            "communities=1,3,5",
-            "seed=range(1,7)",
-        ]
-    )
-    many = list(product(*(axis.overrides for axis in axes)))
-    many += [(*overrides, "ties=earliest") for overrides in many[: PLANNED_CASES - len(many)]]
-    began = time.process_time()
-    cases = compose_many(["levels=[baseline,uc1]"], many)
-    assert time.process_time() - began < PLANNED_S
-    assert len(cases) == PLANNED_CASES
-    assert len(np.unique([str(case.axes) for case in cases])) == PLANNED_CASES
