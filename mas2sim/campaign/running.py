@@ -24,8 +24,7 @@ from mas2sim.campaign.reading import Campaign, open_campaign
 from mas2sim.campaign.table import cases_table, read_rows
 from mas2sim.campaign.work_list import WorkList
 from mas2sim.domain.errors import StoreError
-
-RESULTS = Path("results")
+from mas2sim.scenario.run import RESULTS
 
 
 def default_folder(plan: CampaignPlan) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from mas2sim.report.market_figures import (
     trade_figure,
 )
 from mas2sim.report.market_view import market_levels, market_section, offers, was_asked
-from mas2sim.report.render import render
+from mas2sim.report.render import Panel, render
 from mas2sim.report.unmet_wishes import unmet_wishes
 from mas2sim.report.wording import (
     case_facts,
@@ -36,17 +35,6 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 TEMPLATE_FILE = "page.html.j2"
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """A figure with what stands around it."""
-
-    name: str
-    title: str
-    note: str
-    height: int
-    json: str
 
 
 def write_report(result: Result, path: Path) -> None:
@@ -148,7 +136,7 @@ def _panels(result: Result, drawn: Mapping[str, go.Figure]) -> list[Panel]:
             "Only losses in lines and windings answer to load; those in the iron do not.",
         ),
     }
-    return [_panel(name, *said, drawn[name]) for name, said in words.items()]
+    return [Panel.of(name, *said, drawn[name]) for name, said in words.items()]
 
 
 def _market_panels(drawn: Mapping[str, go.Figure]) -> list[Panel]:
@@ -183,12 +171,7 @@ def _market_panels(drawn: Mapping[str, go.Figure]) -> list[Panel]:
             ),
         ),
     }
-    return [_panel(name, *said, drawn[name]) for name, said in words.items() if name in drawn]
-
-
-def _panel(name: str, title: str, note: str, figure: go.Figure) -> Panel:
-    # plotly writes < and > as escapes, so no name in the data can end the element.
-    return Panel(name, title, note, int(figure.layout.height), str(figure.to_json()))
+    return [Panel.of(name, *said, drawn[name]) for name, said in words.items() if name in drawn]
 
 
 def provenance_rows(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 STYLE_FILE, FIGURES_FILE = "page.css", "figures.js"
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A figure with what stands around it."""
+
+    name: str
+    title: str
+    note: str
+    height: int
+    json: str
+
+    @classmethod
+    def of(cls, name: str, title: str, note: str, figure: go.Figure) -> Panel:
+        """Make a panel; plotly writes < and > as escapes, so no name in the data can end it."""
+        return cls(name, title, note, int(figure.layout.height), str(figure.to_json()))
 
 
 def render(template: str, **values: Any) -> str:

@@ -7,32 +7,20 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from mas2sim.report.page import provenance_rows
-from mas2sim.report.render import render, text_of
+from mas2sim.report.render import Panel, render, text_of
 from mas2sim.report.study_figures import study_panels
 from mas2sim.report.study_map import map_values
 from mas2sim.results.study_result import Column, StudyResult, StudyTable
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 TEMPLATE_FILE, SCRIPT_FILES = "study_page.html.j2", ("sorting.js", "study_map.js")
 ROWS_SHOWN = 300
 """Rows of a table on the page; all of them are in its file."""
 DASH = "-"
-
-
-@dataclass(frozen=True, slots=True)
-class StudyPanel:
-    """A figure with what stands around it."""
-
-    name: str
-    title: str
-    note: str
-    height: int
-    json: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +71,7 @@ def study_page(result: StudyResult) -> str:
         script="\n".join(text_of(name) for name in SCRIPT_FILES),
         study=result,
         sheets=[sheet_of(table) for table in result.tables if table.shown],
-        panels=[
-            _panel(name, title, note, figure) for name, title, note, figure in study_panels(result)
-        ],
+        panels=[Panel.of(*panel) for panel in study_panels(result)],
         map_json=None if drawn is None else script_json(drawn),
         provenance=provenance_rows(result.provenance),
         configuration=json.dumps(
@@ -137,13 +123,8 @@ def shown(value: Any, column: Column) -> str:
     number = float(value)
     if math.isnan(number):
         return DASH
-    if isinstance(value, bool) or str(type(value).__name__) == "bool":
+    if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     decimals = column.decimals if not float(number).is_integer() or column.unit else 0
     # Adding 0.0 turns what rounds to -0 into 0.
     return f"{round(number, decimals) + 0.0:,.{decimals}f}" if math.isfinite(number) else str(value)
-
-
-def _panel(name: str, title: str, note: str, figure: go.Figure) -> StudyPanel:
-    # plotly writes < and > as escapes, so no name in the data can end the element.
-    return StudyPanel(name, title, note, int(figure.layout.height), str(figure.to_json()))

@@ -14,8 +14,7 @@ from mas2sim.results.study_files import read_study_files, write_study
 from mas2sim.results.study_result import StudyResult
 from mas2sim.scenario import compose_case
 from mas2sim.scenario.code_version import code_version, git_revision
-
-RESULTS = Path("results")
+from mas2sim.scenario.run import RESULTS
 
 Page = Callable[[StudyResult, Path], None]
 
