@@ -25,6 +25,7 @@ from mas2sim.grid.recipe import (
 )
 from mas2sim.grid.street import along, corners
 from mas2sim.grid.substation import (
+    IMPORT_PERCENT,
     UK_BAND_V,
     UNBALANCE_PERCENT,
     Substation,
@@ -47,6 +48,7 @@ def build_cardiff(
     hv_vm_pu: float = 1.0,
     tap_pos: int = 0,
     transformer_import_kw: float | None = None,
+    transformer_import_percent: float = IMPORT_PERCENT,
     transformer_export_kw: float | None = None,
     voltage_band_v: tuple[float, float] = UK_BAND_V,
     unbalance_percent: float = UNBALANCE_PERCENT,
@@ -65,7 +67,9 @@ def build_cardiff(
         Position of the tap changer; +1 adds one step to the HV winding and so lowers the voltage of
         the homes.
     transformer_import_kw, transformer_export_kw : float, optional
-        Limits on the sum of the connections; 56 % and 100 % of the rating when left out.
+        Limits on the sum of the connections; when left out, import is limited to
+        `transformer_import_percent` of the rating and export to the rating.
+    transformer_import_percent : float
     voltage_band_v : (float, float)
         Least and greatest voltage, phase to neutral. [V]
     unbalance_percent : float
@@ -85,6 +89,7 @@ def build_cardiff(
     limits = default_limits(
         network.rating_kva,
         transformer_import_kw=transformer_import_kw,
+        transformer_import_percent=transformer_import_percent,
         transformer_export_kw=transformer_export_kw,
         voltage_band_v=voltage_band_v,
         unbalance_percent=unbalance_percent,

@@ -22,7 +22,7 @@ from mas2sim.grid.net_figures import value
 from mas2sim.grid.net_tables import table_faults
 from mas2sim.grid.network import FixedLoad, Network
 from mas2sim.grid.pandapower_import import element_labels, from_pandapower, in_service
-from mas2sim.grid.substation import Substation, connect, default_limits
+from mas2sim.grid.substation import IMPORT_PERCENT, Substation, connect, default_limits
 
 HV_VM_PU = (0.8, 1.2)
 
@@ -46,6 +46,7 @@ class OwnGrid:
     hv_vm_pu: float | None = None
     tap_pos: int | None = None
     transformer_import_kw: float | None = None
+    transformer_import_percent: float = IMPORT_PERCENT
     transformer_export_kw: float | None = None
     voltage_band_v: tuple[float, float] = (207.0, 253.0)
     unbalance_percent: float = 2.0
@@ -181,6 +182,7 @@ def _limits(network: Network, settings: OwnGrid) -> tuple[GridLimits, list[Fault
     limits = default_limits(
         rating_kva,
         transformer_import_kw=settings.transformer_import_kw,
+        transformer_import_percent=settings.transformer_import_percent,
         transformer_export_kw=settings.transformer_export_kw,
         voltage_band_v=settings.voltage_band_v,
         unbalance_percent=settings.unbalance_percent,

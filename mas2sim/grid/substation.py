@@ -12,8 +12,9 @@ from mas2sim.domain.limits import GridLimits
 from mas2sim.grid.check import Connection, connection_faults, network_faults
 from mas2sim.grid.network import Network
 
-IMPORT_SHARE = 0.56
-"""Operating limit on import over the rating: 280 kW on 500 kVA (D6.1, annex D)."""
+IMPORT_PERCENT = 45.0
+"""Operating limit on import, of the rating: one share for all substations and cases. [percent] At
+the 56 % of D6.1, annex D, it binds in no case of the campaign (decision 16)."""
 
 EXPORT_SHARE = 1.0
 """Limit on reverse power over the rating [A]; older tap changers may bear half of it."""
@@ -110,6 +111,7 @@ def default_limits(
     rating_kva: float,
     *,
     transformer_import_kw: float | None = None,
+    transformer_import_percent: float = IMPORT_PERCENT,
     transformer_export_kw: float | None = None,
     voltage_band_v: tuple[float, float] = UK_BAND_V,
     unbalance_percent: float = UNBALANCE_PERCENT,
@@ -120,7 +122,7 @@ def default_limits(
     follows a case's own peak.
     """
     if transformer_import_kw is None:
-        transformer_import_kw = IMPORT_SHARE * rating_kva
+        transformer_import_kw = transformer_import_percent / 100.0 * rating_kva
     if transformer_export_kw is None:
         transformer_export_kw = EXPORT_SHARE * rating_kva
     return GridLimits(

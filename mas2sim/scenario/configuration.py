@@ -145,6 +145,7 @@ class GridGroup(Strict):
     hv_vm_pu: float | None = Field(ge=0.8, le=1.2)
     tap_pos: int | None = Field(strict=True)
     transformer_limit_kw: float | None = Field(gt=0)
+    transformer_limit_percent: float = Field(gt=0)
     transformer_export_limit_kw: float | None = Field(gt=0)
     voltage_min_v: float = Field(gt=0)
     voltage_max_v: float = Field(gt=0)

@@ -82,7 +82,7 @@ def test_the_recipe_alone_decides(cardiff: Substation, cardiff_files: Path) -> N
 
 
 def test_limits_by_default_and_as_given(cardiff: Substation, cardiff_files: Path) -> None:
-    assert cardiff.limits.transformer_import_kw == pytest.approx(280.0)
+    assert cardiff.limits.transformer_import_kw == pytest.approx(225.0)
     assert cardiff.limits.transformer_export_kw == 500.0
     assert (cardiff.limits.voltage_min_v, cardiff.limits.voltage_max_v) == (216.2, 253.0)
     other = build_cardiff(

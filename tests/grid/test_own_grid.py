@@ -181,7 +181,7 @@ def test_unbalanced_needs_zero_sequences_and_names_what_lacks_them() -> None:
 
 def test_limits_follow_from_the_units_that_feed_low_voltage() -> None:
     own = build_own_grid(street(), OwnGrid(), unbalanced=False)
-    assert own.limits.transformer_import_kw == pytest.approx(56.0)
+    assert own.limits.transformer_import_kw == pytest.approx(45.0)
     assert own.limits.transformer_export_kw == pytest.approx(100.0)
     net = street()
     net.trafo["in_service"] = False

@@ -47,7 +47,9 @@ def test_limits_and_band_reach_the_case() -> None:
     ).limits
     assert (limits.transformer_import_kw, limits.transformer_export_kw) == (150, 90)
     assert (limits.voltage_min_v, limits.voltage_max_v) == (220, 250)
-    assert setup().limits.transformer_import_kw == pytest.approx(280)
+    assert setup().limits.transformer_import_kw == pytest.approx(225)
+    of_rating = setup("grid.transformer_limit_percent=56").limits
+    assert of_rating.transformer_import_kw == pytest.approx(280)
 
 
 def test_ties_gates_and_horizon_reach_the_case() -> None:
