@@ -109,7 +109,7 @@ class ShardRunner:
         try:
             case = self._composed(planned)
             setup = shared.setup(case, planned.overrides)
-            record = run_world(setup, cache=shared.plans).record
+            record = run_world(setup, cache=shared.cache).record
             kpi = kpi_table(record)
         except InfeasibleError as error:
             return failed(CaseStatus.INFEASIBLE, str(error))

@@ -1,7 +1,9 @@
 """What neighbouring cases have in common, kept within one process.
 
 Cases that differ only in their communities have the same homes, grid and prices; cases whose homes
-are the same have the same own plans (UC1). Results are the same without any of it.
+are the same have the same own plans (UC1); cases with the same grid and powers, such as those that
+differ in what homes offer while nobody manages them, have the same flows. Results are the same
+without any of it.
 """
 
 from __future__ import annotations
@@ -11,14 +13,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mas2sim.domain.community import partition
+from mas2sim.domain.content_cache import ContentCache
 from mas2sim.scenario import Case
 
 if TYPE_CHECKING:
-    from mas2sim.cems import PlanCache
     from mas2sim.cosim import CaseSetup
 
-MOST_PLANS = 5_000
-"""Plans kept at most, about 10 kB each: those of some fifty neighbouring cases."""
+MOST_VALUES = 5_000
+"""Values kept at most, about 10 kB each: plans of some fifty neighbouring cases."""
 COMMUNITIES = "communities="
 
 
@@ -32,16 +34,14 @@ class SharedWork:
 
     Attributes
     ----------
+    cache : ContentCache or None
     setups_reused : int
     """
 
     def __init__(self, *, enabled: bool = True) -> None:
-        from mas2sim.cems import PlanCache
-
-        self._enabled = enabled
         self._key: tuple[str, ...] = ()
         self._kept: CaseSetup | None = None
-        self.plans: PlanCache | None = PlanCache(MOST_PLANS) if enabled else None
+        self.cache = ContentCache(MOST_VALUES) if enabled else None
         self.setups_reused = 0
 
     def setup(self, case: Case, overrides: Sequence[str]) -> CaseSetup:
@@ -64,8 +64,8 @@ class SharedWork:
         if self._kept is not None and key == self._key and self._differs_in_communities(case):
             self.setups_reused += 1
             return _with_communities(self._kept, case)
-        setup, _ = build_setup(case)
-        if self._enabled:
+        setup, _ = build_setup(case, cache=self.cache)
+        if self.cache is not None:
             self._key, self._kept = key, setup
         return setup
 

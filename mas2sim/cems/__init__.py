@@ -9,7 +9,6 @@ says the same problem in Pyomo, to be read and changed, and shares no code with 
 from mas2sim.cems.box import EnergyBoxes, PlanningTask
 from mas2sim.cems.market_homes import market_member
 from mas2sim.cems.negotiation import Negotiator
-from mas2sim.cems.plan_cache import PlanCache
 from mas2sim.cems.planner import plan_home
 from mas2sim.cems.program import home_program
 from mas2sim.cems.setpoints import carried_out, forgone_eur
@@ -18,7 +17,6 @@ from mas2sim.cems.wishes import nearest_feasible
 __all__ = [
     "EnergyBoxes",
     "Negotiator",
-    "PlanCache",
     "PlanningTask",
     "carried_out",
     "forgone_eur",

@@ -14,10 +14,10 @@ import numpy as np
 
 from mas2sim.cems.market_homes import market_member
 from mas2sim.cems.negotiation import Negotiator
-from mas2sim.cems.plan_cache import PlanCache
 from mas2sim.cems.planner import plan_home
 from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.community import Community
+from mas2sim.domain.content_cache import ContentCache
 from mas2sim.domain.device import Battery
 from mas2sim.domain.flexibility import MemberOffers, MemberOrder, MemberRequest
 from mas2sim.domain.home import Home, ReferenceDay
@@ -34,7 +34,7 @@ class PlanningTask:
 
     Parameters
     ----------
-    cache : PlanCache, optional
+    cache : ContentCache, optional
         Plans shared with other cases of this process.
     given : mapping of Level to sequence of HomePlan, in the order of the substation's homes
         Plans that one who knows all has made for the homes (level `central`).
@@ -46,7 +46,7 @@ class PlanningTask:
     ties: TieRule
     seed: int
     substation: int
-    cache: PlanCache | None = None
+    cache: ContentCache | None = None
     given: Mapping[Level, Sequence[HomePlan]] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -182,7 +182,7 @@ class EnergyBoxes:
         if task.cache is None:
             return make()
         content = (home, reference, task.tariff, task.horizon, task.ties, keyed)
-        return task.cache.plan(content, make)
+        return task.cache.get(content, make)
 
     def _setpoints_of(self, managed: Sequence[Level]) -> FloatArray:
         """Setpoints where only `managed` levels command, shape (level, device, ptu)."""

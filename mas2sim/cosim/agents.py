@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mas2sim.cems import EnergyBoxes, PlanCache, PlanningTask
+from mas2sim.cems import EnergyBoxes, PlanningTask
 from mas2sim.cosim.agent_terms import (
     aggregator_terms,
     behind_points,
@@ -22,6 +22,9 @@ from mas2sim.cosim.agent_terms import (
 from mas2sim.cosim.central import CentralPlan, central_plan
 from mas2sim.cosim.setup import CaseSetup
 from mas2sim.domain.arrays import IntArray
+from mas2sim.domain.content_cache import ContentCache
+from mas2sim.domain.home import Home, ReferenceDay
+from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.typical_day import Level
 from mas2sim.market import Aggregator, Dso
 from mas2sim.plant import SimulatedBlock, reference_days
@@ -64,7 +67,7 @@ def make_agents(
     *,
     progress: Progress,
     planned: Callable[[], None],
-    cache: PlanCache | None,
+    cache: ContentCache | None,
 ) -> SubstationAgents:
     """Make the agents of one substation.
 
@@ -72,11 +75,11 @@ def make_agents(
     ----------
     planned : callable
         Told whenever a home has been planned.
-    cache : PlanCache, optional
-        Plans shared with other cases of this process.
+    cache : ContentCache, optional
+        What is shared with other cases of this process.
     """
     connections, parties = setup.connections, setup.parties
-    references = reference_days(connections, setup.horizon)
+    references = _references(connections, setup.horizon, cache)
     central = _central(setup, references, progress)
     register = congestion_register(setup)
     return SubstationAgents(
@@ -104,6 +107,16 @@ def make_agents(
         central=central,
         behind=behind_points(setup, register),
     )
+
+
+def _references(
+    connections: Sequence[Home], horizon: Horizon, cache: ContentCache | None
+) -> tuple[ReferenceDay, ...]:
+    """What everybody does when nobody manages them."""
+    if cache is None:
+        return reference_days(connections, horizon)
+    content = ("reference days", horizon, *connections)
+    return cache.get(content, lambda: reference_days(connections, horizon))
 
 
 def _central(setup: CaseSetup, references: Sequence[Any], progress: Progress) -> CentralPlan | None:
@@ -135,7 +148,7 @@ def _energy_boxes(
     references: Sequence[Any],
     central: CentralPlan | None,
     planned: Callable[[], None],
-    cache: PlanCache | None,
+    cache: ContentCache | None,
 ) -> dict[str, EnergyBoxes]:
     task = PlanningTask(
         setup.levels,

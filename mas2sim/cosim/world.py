@@ -14,7 +14,7 @@ import mosaik
 from mosaik.proxies import LocalProxy
 from mosaik.starters import Starter
 
-from mas2sim.cems import PlanCache
+from mas2sim.domain.content_cache import ContentCache
 from mas2sim.cosim.agents import DSO, GRID, RECORDER, Progress, SubstationAgents, make_agents
 from mas2sim.cosim.market_simulators import AggregatorSimulator, CemsSimulator, DsoSimulator
 from mas2sim.cosim.negotiating import SUB_STEPS, keep_listening, start_in_circles
@@ -62,7 +62,7 @@ def run_world(
     *setups: CaseSetup,
     links: Sequence[Link] = LINKS,
     progress: Progress = lambda _stage, _done, _total: None,
-    cache: PlanCache | None = None,
+    cache: ContentCache | None = None,
 ) -> WorldRun:
     """Run one case through mosaik: one substation, or several in one world.
 
@@ -74,8 +74,9 @@ def run_world(
     links : sequence of Link
         The wiring. Without a link, or with a later one, the case takes another course: a plan that
         misses its gate is not carried out.
-    cache : PlanCache, optional
-        Plans shared with other cases of this process; the result is the same without it.
+    cache : ContentCache, optional
+        Own plans and unmanaged days shared with other cases of this process; the result is the
+        same without it.
     """
     first = setups[0]
     homes = sum(len(setup.connections) for setup in setups)

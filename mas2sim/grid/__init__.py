@@ -7,6 +7,7 @@ power-grid-model (which solves the batches).
 from mas2sim.grid.batch_flow import BatchPowerFlow
 from mas2sim.grid.cardiff import build_cardiff
 from mas2sim.grid.check import Connection
+from mas2sim.grid.flow_memory import FlowMemory
 from mas2sim.grid.network import (
     FixedLoad,
     Line,
@@ -47,6 +48,7 @@ __all__ = [
     "Connection",
     "FeederVoltages",
     "FixedLoad",
+    "FlowMemory",
     "FuseLike",
     "Line",
     "MarginalLosses",

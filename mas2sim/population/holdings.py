@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from mas2sim.domain.content_cache import ContentCache
 from mas2sim.domain.horizon import Horizon
 from mas2sim.domain.typical_day import TypicalDay
-from mas2sim.population.adoption import FLEXIBLE, FURTHER, TECHNOLOGIES, build_adoption, offering
+from mas2sim.population.adoption import (
+    FLEXIBLE,
+    FURTHER,
+    TECHNOLOGIES,
+    Adoption,
+    build_adoption,
+    offering,
+)
 from mas2sim.population.appliances import ApplianceUse, draw_kinds
 from mas2sim.population.own_data import Allocated, OwnTables
 from mas2sim.population.settings import PopulationSettings
@@ -86,19 +94,28 @@ SINGLE = frozenset({*TECHNOLOGIES, *FURTHER}) - {"smart_appliances"}
 """Technologies of which a home has one device, by the same name."""
 
 
-def hold(case: Case) -> Holdings:
+def hold(case: Case, cache: ContentCache | None = None) -> Holdings:
     """Who owns and offers what, by the own allocation or by adoption."""
     if case.own.allocation is not None:
         return _hold_allocated(case, case.own.allocation)
-    adoption = build_adoption(
-        case.settings.ladder, case.settings.homes, seed=case.seed, substation=case.substation
-    )
+    adoption = _adoption(case, cache)
     owners = adoption.owners(case.settings.smart)
     kinds = {
         home: draw_kinds(case.tables.appliances, **case.key(home))
         for home in owners["smart_appliances"]
     }
     return Holdings(owners, kinds, _offer(case, owners, kinds, {}))
+
+
+def _adoption(case: Case, cache: ContentCache | None) -> Adoption:
+    ladder, homes = case.settings.ladder, case.settings.homes
+
+    def build() -> Adoption:
+        return build_adoption(ladder, homes, seed=case.seed, substation=case.substation)
+
+    if cache is None:
+        return build()
+    return cache.get(("adoption", ladder, homes, case.seed, case.substation), build)
 
 
 def _hold_allocated(case: Case, allocation: Mapping[str, Mapping[int, Allocated]]) -> Holdings:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mas2sim.domain.arrays import FloatArray, freeze_fields
+from mas2sim.domain.content_cache import ContentCache
 from mas2sim.domain.device import Appliance
 from mas2sim.domain.home import Home
 from mas2sim.domain.horizon import Horizon
@@ -66,11 +67,17 @@ def build_population(
     seed: int,
     substation: int,
     horizon: Horizon,
+    cache: ContentCache | None = None,
 ) -> Population:
     """Make the homes of one substation for one day.
 
     A home depends on the seed, the substation and its place in the list; day, weather, scenario,
     flexibility and PTU length only decide what of it is seen.
+
+    Parameters
+    ----------
+    cache : ContentCache, optional
+        What is shared with other populations of this process; the homes are the same without it.
 
     Raises
     ------
@@ -87,7 +94,7 @@ def build_population(
     case = Case(settings, tables, own, day, seed, substation, horizon)
     energy_kwh = _annual_kwh(case)
     load_kw = _day_load_kw(case, energy_kwh)
-    holdings = hold(case)
+    holdings = hold(case, cache)
     sky = clear_sky(settings.site, case.season.representative)
     clearness = clearness_series(case.season, weather, sky, seed=seed)
     outdoor_c = air_temperature_c(case.season, settings.air_offset_k)

@@ -8,8 +8,9 @@ from math import inf
 
 from mas2sim.cosim import CaseSetup, congestion_register
 from mas2sim.domain.community import partition
+from mas2sim.domain.content_cache import ContentCache
 from mas2sim.domain.errors import ConfigurationError, Fault
-from mas2sim.domain.grid_state import LOW_VOLTAGE_KV, TRANSFORMER
+from mas2sim.domain.grid_state import LOW_VOLTAGE_KV, TRANSFORMER, PowerFlow
 from mas2sim.domain.home import Home
 from mas2sim.domain.participant import Participant
 from mas2sim.domain.randomness import stream
@@ -17,6 +18,7 @@ from mas2sim.domain.tariff import Tariff
 from mas2sim.domain.typical_day import Level
 from mas2sim.grid import (
     Connection,
+    FlowMemory,
     FuseLike,
     Protection,
     StandardInverse,
@@ -50,8 +52,15 @@ SECONDS_PER_MINUTE = 60
 SECONDS_PER_HOUR = 3600
 
 
-def build_setup(case: Case) -> tuple[CaseSetup, tuple[str, ...]]:
+def build_setup(
+    case: Case, *, cache: ContentCache | None = None
+) -> tuple[CaseSetup, tuple[str, ...]]:
     """Build grid and homes of `case`.
+
+    Parameters
+    ----------
+    cache : ContentCache, optional
+        What is shared with other cases of this process; what is built is the same without it.
 
     Returns
     -------
@@ -65,9 +74,8 @@ def build_setup(case: Case) -> tuple[CaseSetup, tuple[str, ...]]:
         With what is wrong with recipes, tables or files of one's own.
     """
     configuration = case.configuration
-    substation, population = _grid_and_homes(case)
+    substation, population = _grid_and_homes(case, cache)
     participants = _participants(case, substation)
-    connected = _connected(substation, participants)
     homes = len(population.homes)
     market = configuration.market
     communities = partition(
@@ -83,7 +91,7 @@ def build_setup(case: Case) -> tuple[CaseSetup, tuple[str, ...]]:
         horizon=case.horizon,
         tariff=_tariff(case, None),
         limits=substation.limits,
-        flow=power_flow(connected, unbalanced=configuration.power_flow == "unbalanced"),
+        flow=_flow(case, substation, participants, cache),
         homes=_willing(population.homes, case),
         communities=communities,
         outdoor_c=population.outdoor_c,
@@ -179,16 +187,42 @@ def _participants(case: Case, substation: Substation) -> tuple[Participant, ...]
     )
 
 
-def _connected(substation: Substation, participants: Sequence[Participant]) -> Substation:
-    """The substation with a connection for each point, after those of the homes."""
+def _flow(
+    case: Case,
+    substation: Substation,
+    participants: Sequence[Participant],
+    cache: ContentCache | None,
+) -> PowerFlow:
+    """The engine of the substation with a connection for each point, after those of the homes."""
+    unbalanced = case.configuration.power_flow == "unbalanced"
     points = tuple(
         Connection(point.name, each.bus, each.phase)
         for each in participants
         for point in each.points
     )
-    if not points:
-        return substation
-    return connect(substation.network, (*substation.homes, *points), substation.limits)
+
+    def engine() -> PowerFlow:
+        if not points:
+            return power_flow(substation, unbalanced=unbalanced)
+        users = (*substation.homes, *points)
+        connected = connect(substation.network, users, substation.limits)
+        return power_flow(connected, unbalanced=unbalanced)
+
+    if cache is None:
+        return engine()
+    content = ("flow", unbalanced, substation.network, substation.layout, points)
+    return cache.get(content, lambda: FlowMemory(engine()))
+
+
+def _substation(case: Case, cache: ContentCache | None) -> Substation:
+    if cache is None:
+        return build_substation(case)
+    grid = case.configuration.grid.model_dump_json()
+    files = case.identity["files"]
+    # Whether the flow is balanced decides which faults of an own grid are faults.
+    flow = case.configuration.power_flow
+    content = ("substation", grid, flow, case.substation, str(case.grids), files)
+    return cache.get(content, lambda: build_substation(case))
 
 
 def _tariff(case: Case, name: str | None) -> Tariff:
@@ -216,11 +250,11 @@ def _willing(homes: Sequence[Home], case: Case) -> tuple[Home, ...]:
     return tuple(home if joins(home) else replace(home, joins_market=False) for home in homes)
 
 
-def _grid_and_homes(case: Case) -> tuple[Substation, Population]:
+def _grid_and_homes(case: Case, cache: ContentCache | None) -> tuple[Substation, Population]:
     """Build both, and name what is wrong with either at once."""
     faults: list[Fault] = []
     try:
-        substation = build_substation(case)
+        substation = _substation(case, cache)
     except ConfigurationError as error:
         settings = ("tap_pos", "hv_vm_pu")
         faults += [
@@ -235,7 +269,7 @@ def _grid_and_homes(case: Case) -> tuple[Substation, Population]:
         found = str(case.configuration.communities)
         faults.append(Fault("communities", found, f"at most {homes}, the number of homes"))
     try:
-        population = _population(case, substation if homes else None)
+        population = _population(case, substation if homes else None, cache)
     except ConfigurationError as error:
         faults += [fault for fault in error.faults if homes or "homes" not in fault.found]
     if homes:
@@ -249,7 +283,9 @@ HOMES_WITHOUT_GRID = 184
 """Homes to check the population's settings with when the grid itself is at fault."""
 
 
-def _population(case: Case, substation: Substation | None) -> Population:
+def _population(
+    case: Case, substation: Substation | None, cache: ContentCache | None
+) -> Population:
     configuration = case.configuration
     settings = _population_settings(
         case, HOMES_WITHOUT_GRID if substation is None else len(substation.homes)
@@ -265,6 +301,7 @@ def _population(case: Case, substation: Substation | None) -> Population:
         seed=configuration.seed,
         substation=case.substation,
         horizon=case.horizon,
+        cache=cache,
     )
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mas2sim.cems import PlanCache
 from mas2sim.cosim import CaseSetup, run_world
 from mas2sim.domain.arrays import BoolArray, FloatArray, freeze_fields
+from mas2sim.domain.content_cache import ContentCache
 from mas2sim.domain.grid_state import GridLayout, GridState, PowerFlow
 from mas2sim.domain.home import Home
 from mas2sim.domain.horizon import Horizon
@@ -143,7 +143,7 @@ class MeteredDay:
         freeze_fields(self, "p_kw", "q_kvar", "curtailed_kwh")
 
 
-def metered_day(setup: CaseSetup, cache: PlanCache | None = None) -> MeteredDay:
+def metered_day(setup: CaseSetup, cache: ContentCache | None = None) -> MeteredDay:
     """Run the world of `setup`."""
     listening = _Listening(setup.flow)
     record = run_world(replace(setup, flow=listening), cache=cache).record

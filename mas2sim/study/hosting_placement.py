@@ -14,9 +14,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from mas2sim.cems import PlanCache
 from mas2sim.cosim import CaseSetup
 from mas2sim.domain.arrays import BoolArray, FloatArray, IntArray
+from mas2sim.domain.content_cache import ContentCache
 from mas2sim.domain.errors import Mas2simError
 from mas2sim.domain.grid_extremes import GridExtremes
 from mas2sim.domain.grid_state import GridLayout, GridState
@@ -186,7 +186,7 @@ class WorldJudge(_Remembering):
         flow: ScenarioFlow,
         limits: HostingLimits,
         ended: Callable[[int], None] = lambda _count: None,
-        cache: PlanCache | None = None,
+        cache: ContentCache | None = None,
     ) -> None:
         super().__init__(orders, ended)
         self._homes, self._level, self._flow, self._limits = homes, level, flow, limits

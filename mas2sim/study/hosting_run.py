@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mas2sim.cems import PlanCache
 from mas2sim.domain.arrays import FloatArray
+from mas2sim.domain.content_cache import ContentCache
 from mas2sim.domain.typical_day import Level
 from mas2sim.results.study_result import GridDay
 from mas2sim.study.grid_days import bus_voltages_v
@@ -91,7 +91,7 @@ def run_levels(plan: HostingPlan, progress: Progress) -> tuple[LevelRun, ...]:
     setup = plan.grids[0].setup
     levels = question.flow_levels
     bank = power_bank(setup, plan.adopted, levels) if levels else None
-    cache = PlanCache()
+    cache = ContentCache()
     energy_kwh = np.zeros(len(plan.adopted))
     if question.market_levels:
         energy_kwh = technology_kwh(plan.adopted, plan.technology, setup.horizon)

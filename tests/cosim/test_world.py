@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mas2sim.cems import PlanCache
 from mas2sim.cosim import LINKS, Link, run_world
 from mas2sim.domain.community import partition
+from mas2sim.domain.content_cache import ContentCache
 from mas2sim.domain.grid_state import GridState
-from mas2sim.domain.plan import PlanStatus
+from mas2sim.domain.plan import HomePlan, PlanStatus
 from mas2sim.domain.typical_day import Level
 from mas2sim.results.record import CaseRecord
 
@@ -168,7 +168,7 @@ def test_an_error_inside_a_world_leaves_no_pending_tasks(
     assert "pending" not in capsys.readouterr().err
 
 
-def uc1_plans(cache: PlanCache | None, communities: int) -> np.ndarray:
+def uc1_plans(cache: ContentCache | None, communities: int) -> np.ndarray:
     setup = small_setup()
     split = partition(HOMES, communities, seed=1, substation=1)
     record = run_world(replace(setup, communities=split), cache=cache).record
@@ -176,20 +176,26 @@ def uc1_plans(cache: PlanCache | None, communities: int) -> np.ndarray:
 
 
 def test_cached_plans_are_the_plans_that_would_be_made() -> None:
-    """Communities decide nothing about a home's own plan, so the second world plans nothing."""
-    cache = PlanCache()
+    """Communities decide nothing about a home's own plan, so the second world plans nothing.
+
+    Nor about the unmanaged days of all homes, which are one value beside the plans.
+    """
+    cache = ContentCache()
     uc1_plans(cache, communities=3)
     made = cache.misses
     np.testing.assert_array_equal(uc1_plans(cache, communities=1), uc1_plans(None, communities=1))
-    assert (cache.misses, cache.hits) == (made, HOMES)
+    assert (cache.misses, cache.hits) == (made, HOMES + 1)
 
 
 def test_a_poisoned_cache_shows() -> None:
-    cache = PlanCache()
+    cache = ContentCache()
     fresh = uc1_plans(cache, communities=3)
-    key = next(key for key, plan in cache._plans.items() if plan.setpoints)
-    plan = cache._plans[key]
-    cache._plans[key] = replace(plan, net_kw=plan.net_kw + 0.1)
+    key, plan = next(
+        (key, value)
+        for key, value in cache._values.items()
+        if isinstance(value, HomePlan) and value.setpoints
+    )
+    cache._values[key] = replace(plan, net_kw=plan.net_kw + 0.1)
     assert (uc1_plans(cache, communities=3) != fresh).any(axis=1).sum() == 1
     poisoned = run_world(small_setup(), cache=cache).record
     planned = np.array([plan.net_kw for plan in poisoned.plans[Level.UC1]])

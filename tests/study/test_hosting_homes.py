@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from mas2sim.cems.plan_cache import content_key
+from mas2sim.domain.content_cache import content_key
 from mas2sim.cosim import CaseSetup
 from mas2sim.domain.arrays import BoolArray, FloatArray
 from mas2sim.domain.home import Home

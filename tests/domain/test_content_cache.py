@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mas2sim.cems.plan_cache import PlanCache, content_key
+from mas2sim.domain.content_cache import ContentCache, content_key
 from mas2sim.domain.device import Battery
 from mas2sim.domain.home import Home
 from mas2sim.domain.plan import HomePlan
@@ -36,10 +36,10 @@ def test_one_bit_makes_another_key(other: Home) -> None:
 
 
 def test_a_plan_is_made_once_and_the_oldest_goes_first() -> None:
-    cache = PlanCache(most_plans=2)
+    cache = ContentCache(most=2)
     plans = [HomePlan(np.full(4, float(k))) for k in range(3)]
     for k in (0, 1, 0, 2, 0):
-        assert cache.plan((k,), lambda k=k: plans[k]) is plans[k]
+        assert cache.get((k,), lambda k=k: plans[k]) is plans[k]
     assert (cache.hits, cache.misses) == (1, 4)
 
 
