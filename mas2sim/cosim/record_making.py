@@ -38,14 +38,13 @@ def record_of(agents: SubstationAgents, recording: Recording) -> CaseRecord:
 
     def gather(attribute: str, places: npt.NDArray[np.intp]) -> FloatArray:
         """Shape (level, home or device, ptu)."""
-        per_ptu = [
-            np.concatenate(
-                [getattr(measured[community.name], attribute) for community in setup.communities],
-                axis=1,
-            )
-            for measured in recording.measurements
+        by_community = [
+            np.array([getattr(each[community.name], attribute) for each in recording.measurements])
+            for community in setup.communities
         ]
-        return np.stack(per_ptu, axis=-1)[:, places]
+        together = np.concatenate(by_community, axis=-1)
+        # In one piece with the PTUs side by side, as all that sums over a day reads it.
+        return np.ascontiguousarray(np.moveaxis(together, 0, -1)[:, places])
 
     heard = recording.messages
     missing = np.full((len(setup.levels), setup.horizon.ptus), np.nan)

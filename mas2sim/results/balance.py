@@ -11,9 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mas2sim.domain.arrays import FloatArray
+from mas2sim.domain.arrays import FloatArray, IntArray
 from mas2sim.domain.device import Battery, ElectricVehicle, FlexibleDevice
-from mas2sim.results.kpi_definition import CaseLevel, ratio
+from mas2sim.results.kpi_definition import CaseLevel, once_a_level, ratio
+
+EVERY = slice(None)
+"""All groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +50,67 @@ class BoundaryEnergy:
         return 100.0 * ratio(own, own + self.imported_kwh)
 
 
-def home_groups(case: CaseLevel) -> tuple[tuple[int, ...], ...]:
-    """Every home by itself."""
-    return tuple((index,) for index in range(len(case.homes)))
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupEnergy:
+    """Energy of one day of each group by itself, arrays of shape (group). [kWh]
+
+    Parameters
+    ----------
+    imported_kwh, exported_kwh, generated_kwh, exported_generation_kwh : array
+        As in `BoundaryEnergy`.
+    """
+
+    imported_kwh: FloatArray
+    exported_kwh: FloatArray
+    generated_kwh: FloatArray
+    exported_generation_kwh: FloatArray
+
+    def together(self, groups: IntArray | slice = EVERY) -> BoundaryEnergy:
+        """Sum over the groups of these places, or over all."""
+        return BoundaryEnergy(
+            imported_kwh=float(self.imported_kwh[groups].sum()),
+            exported_kwh=float(self.exported_kwh[groups].sum()),
+            generated_kwh=float(self.generated_kwh[groups].sum()),
+            exported_generation_kwh=float(self.exported_generation_kwh[groups].sum()),
+        )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupFlows:
+    """Powers that tell what crosses the boundary of a group, shape (group, ptu). [kW]
+
+    Parameters
+    ----------
+    net_kw : array
+        Positive is import.
+    generation_kw : array
+        Generation, >= 0.
+    charge_kw, discharge_kw : array
+        What storages of the group take and give, >= 0; what one home's storages pass to each other
+        is neither.
+    """
+
+    net_kw: FloatArray
+    generation_kw: FloatArray
+    charge_kw: FloatArray
+    discharge_kw: FloatArray
+
+    def by_group(self, groups: Sequence[Sequence[int]]) -> GroupFlows:
+        """Sum over the members of each of `groups`."""
+        return GroupFlows(
+            net_kw=_by_group(self.net_kw, groups),
+            generation_kw=_by_group(self.generation_kw, groups),
+            charge_kw=_by_group(self.charge_kw, groups),
+            discharge_kw=_by_group(self.discharge_kw, groups),
+        )
+
+
+@once_a_level
 def community_groups(case: CaseLevel) -> tuple[tuple[int, ...], ...]:
     """Communities, and every home outside of them by itself."""
     groups = tuple(community.members for community in case.record.communities)
     inside = {index for members in groups for index in members}
     return (*groups, *((index,) for index in range(len(case.homes)) if index not in inside))
-
-
-def substation_group(case: CaseLevel) -> tuple[tuple[int, ...], ...]:
-    """All homes as one group."""
-    return (tuple(range(len(case.homes))),)
 
 
 def storage_kw(case: CaseLevel) -> FloatArray:
@@ -89,12 +138,53 @@ def generation_kw(case: CaseLevel) -> FloatArray:
 
     Feed-in that a home had to give up was not generated, as far as there was generation.
     """
-    possible = -np.array([home.generation_kw for home in case.homes]).reshape(case.net_kw.shape)
-    return np.asarray(np.maximum(possible - np.maximum(-case.curtailed_kw, 0.0), 0.0))
+    given_up_kw = np.maximum(-case.curtailed_kw, 0.0)
+    return np.asarray(np.maximum(-case.record.generation_kw - given_up_kw, 0.0))
+
+
+@once_a_level
+def home_flows(case: CaseLevel) -> GroupFlows:
+    """What counts for the boundary around each home by itself."""
+    storage = storage_kw(case)
+    return GroupFlows(
+        net_kw=case.net_kw,
+        generation_kw=generation_kw(case),
+        charge_kw=np.maximum(storage, 0.0),
+        discharge_kw=np.maximum(-storage, 0.0),
+    )
+
+
+@once_a_level
+def home_energy(case: CaseLevel) -> GroupEnergy:
+    """Energy over the boundary of each home, shape (home)."""
+    return group_energy(home_flows(case), case.hours)
+
+
+@once_a_level
+def community_energy(case: CaseLevel) -> BoundaryEnergy:
+    """Energy over boundaries around communities, and around every home outside of them."""
+    return boundary_energy(case, community_groups(case))
+
+
+@once_a_level
+def substation_energy(case: CaseLevel) -> BoundaryEnergy:
+    """Energy over a boundary around all homes."""
+    return boundary_energy(case, (range(len(case.homes)),))
 
 
 def boundary_energy(case: CaseLevel, groups: Sequence[Sequence[int]]) -> BoundaryEnergy:
     """Sum the day's energy over boundaries drawn around `groups`.
+
+    Parameters
+    ----------
+    groups : sequence of sequence of int
+        Home indices of each group.
+    """
+    return group_energy(home_flows(case).by_group(groups), case.hours).together()
+
+
+def group_energy(flows: GroupFlows, hours: float) -> GroupEnergy:
+    """Energy of the day over the boundary of each group.
 
     In each PTU generation serves the group's loads first, then its storages, and is exported last.
     So an export comes from discharge as far as there is discharge, and from generation beyond it.
@@ -105,14 +195,11 @@ def boundary_energy(case: CaseLevel, groups: Sequence[Sequence[int]]) -> Boundar
 
     Parameters
     ----------
-    groups : sequence of sequence of int
-        Home indices of each group.
+    hours : float
+        Length of a PTU. [h]
     """
-    net = _by_group(case.net_kw, groups)
-    storage = storage_kw(case)
-    generation = _by_group(generation_kw(case), groups)
-    charge = _by_group(np.maximum(storage, 0.0), groups)
-    discharge = _by_group(np.maximum(-storage, 0.0), groups)
+    net, generation = flows.net_kw, flows.generation_kw
+    charge, discharge = flows.charge_kw, flows.discharge_kw
     load = net + generation - charge + discharge
     exported = np.maximum(-net, 0.0)
     surplus = np.maximum(generation - load, 0.0)
@@ -125,15 +212,20 @@ def boundary_energy(case: CaseLevel, groups: Sequence[Sequence[int]]) -> Boundar
     exported_generation = (exported - exported_discharge).sum(axis=1) + share * (
         exported_discharge.sum(axis=1)
     )
-    hours = case.hours
-    return BoundaryEnergy(
-        imported_kwh=float(np.maximum(net, 0.0).sum() * hours),
-        exported_kwh=float(exported.sum() * hours),
-        generated_kwh=float(generation.sum() * hours),
-        exported_generation_kwh=float(exported_generation.sum() * hours),
+    return GroupEnergy(
+        imported_kwh=np.maximum(net, 0.0).sum(axis=1) * hours,
+        exported_kwh=exported.sum(axis=1) * hours,
+        generated_kwh=generation.sum(axis=1) * hours,
+        exported_generation_kwh=exported_generation * hours,
     )
 
 
 def _by_group(values: FloatArray, groups: Sequence[Sequence[int]]) -> FloatArray:
-    summed = [values[list(members)].sum(axis=0) for members in groups]
-    return np.array(summed, dtype=np.float64).reshape(len(groups), values.shape[1])
+    """Sums over the rows of each group, in an order that no other group has a say in."""
+    sizes = np.array([len(members) for members in groups], dtype=np.int64)
+    summed = np.zeros((len(sizes), values.shape[1]))
+    if (filled := sizes > 0).any():
+        rows = np.concatenate([np.array(members, dtype=np.int64) for members in groups])
+        # An empty group has no place in reduceat, which would give it the first row of the next.
+        summed[filled] = np.add.reduceat(values[rows], (sizes.cumsum() - sizes)[filled], axis=0)
+    return summed

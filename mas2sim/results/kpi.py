@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mas2sim.results.case_identity import case_id
-from mas2sim.results.kpi_definition import GROUPS, CaseLevel, Kpi
+from mas2sim.results.kpi_definition import GROUPS, Kpi, levels_of
 from mas2sim.results.kpi_energy import ENERGY
 from mas2sim.results.kpi_gain import GAINS
 from mas2sim.results.kpi_grid import GRID
@@ -52,7 +52,7 @@ def kpi_table(record: CaseRecord) -> pd.DataFrame:
     """
     import pandas as pd
 
-    cases = [CaseLevel(record, index) for index in range(len(record.levels))]
+    cases = levels_of(record)
     identity = {"case": case_id(record.axes), **record.axes}
     columns: dict[str, Any] = {name: [value] * len(cases) for name, value in identity.items()}
     columns["level"] = [case.level.value for case in cases]

@@ -7,8 +7,10 @@ the report's tooltips and the reference page come from one place and cannot disa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import wraps
 from types import MappingProxyType
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -29,6 +31,30 @@ ENDED_WELL = ("", "optimal", "bounded")
 """Ends of a search with a plan and a gap that are the same on every machine; none for markets."""
 
 
+Value = TypeVar("Value")
+
+
+def once_a_level(compute: Callable[[CaseLevel], Value]) -> Callable[[CaseLevel], Value]:
+    """Compute a value of a level once, however many KPIs ask for it.
+
+    It is kept in `CaseLevel.known`, so it lives no longer than the table that is being made. Arrays
+    are kept read-only, as each of those who ask gets the same one.
+    """
+
+    @wraps(compute)
+    def kept(case: CaseLevel) -> Value:
+        key = (case.record, case.index, compute)
+        if key not in case.known:
+            value = compute(case)
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+            case.known[key] = value
+        found: Value = case.known[key]
+        return found
+
+    return kept
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CaseLevel:
     """One level of a recorded case.
@@ -38,10 +64,19 @@ class CaseLevel:
     record : CaseRecord
     index : int
         Place of the level in ``record.levels``.
+    known : dict
+        Values of `once_a_level` by record, index and function; see `levels_of`.
     """
 
     record: CaseRecord
     index: int
+    known: dict[tuple[CaseRecord, int, object], Any] = field(default_factory=dict, repr=False)
+
+    def at(self, level: Level) -> CaseLevel | None:
+        """Return another level of the same case; None when it was not run."""
+        if level not in self.record.levels:
+            return None
+        return CaseLevel(self.record, self.record.levels.index(level), self.known)
 
     @property
     def level(self) -> Level:
@@ -64,27 +99,32 @@ class CaseLevel:
         return np.asarray(self.record.net_kw[self.index])
 
     @property
+    @once_a_level
     def curtailed_kw(self) -> FloatArray:
         """What connections had to give up, negative of feed-in, shape (home, ptu). [kW]"""
         recorded = self.record.curtailed_kw
         return np.asarray(recorded[self.index]) if recorded.size else np.zeros_like(self.net_kw)
 
     @property
+    @once_a_level
     def drawn_kw(self) -> FloatArray:
         """Power had no connection been limited, as settlement counts it, shape (home, ptu). [kW]"""
         return np.asarray(self.net_kw + self.curtailed_kw)
 
     @property
+    @once_a_level
     def total_kw(self) -> FloatArray:
         """Sum of the connections, homes and others, shape (ptu). [kW]"""
         return self._with_others(self.net_kw, "net_kw")
 
     @property
+    @once_a_level
     def total_kvar(self) -> FloatArray:
         """Sum of the connections' reactive power, shape (ptu). [kvar]"""
         return self._with_others(self.record.reactive_kvar[self.index], "reactive_kvar")
 
     @property
+    @once_a_level
     def total_drawn_kw(self) -> FloatArray:
         """Sum of the connections had none been limited, shape (ptu). [kW]"""
         return self._with_others(self.drawn_kw, "net_kw", "curtailed_kw")
@@ -139,6 +179,7 @@ class CaseLevel:
         return self.record.grid.get(self.level)
 
     @property
+    @once_a_level
     def solved_flow(self) -> GridState | None:
         """State of the grid; None unless every PTU converged.
 
@@ -148,6 +189,7 @@ class CaseLevel:
         return flow if flow is not None and bool(flow.converged.all()) else None
 
     @property
+    @once_a_level
     def flexible(self) -> BoolArray:
         """True for the homes that offer a device, shape (home)."""
         return np.array([home.has_flexibility for home in self.homes], dtype=bool)
@@ -177,9 +219,14 @@ class CaseLevel:
     def against(self, reference: Level) -> CaseLevel | None:
         """Return the reference level of this case; None at or below it, or when it was not run."""
         order = list(Level)
-        if reference not in self.record.levels or order.index(self.level) <= order.index(reference):
-            return None
-        return CaseLevel(self.record, self.record.levels.index(reference))
+        above = order.index(self.level) > order.index(reference)
+        return self.at(reference) if above else None
+
+
+def levels_of(record: CaseRecord) -> tuple[CaseLevel, ...]:
+    """Return all levels of a case, which have in common what has been computed of any."""
+    known: dict[tuple[CaseRecord, int, object], Any] = {}
+    return tuple(CaseLevel(record, index, known) for index in range(len(record.levels)))
 
 
 UNIT_OF_ENDING = MappingProxyType({"eur": "EUR", "kwh": "kWh"})

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
 from mas2sim.results.balance import (
-    boundary_energy,
-    community_groups,
-    home_groups,
-    substation_group,
+    BoundaryEnergy,
+    community_energy,
+    home_energy,
+    substation_energy,
 )
-from mas2sim.results.kpi_definition import NAN, CaseLevel, Kpi, compared, ratio
+from mas2sim.results.kpi_definition import NAN, CaseLevel, Kpi, compared, once_a_level, ratio
 
 CHANGED_KW = 1e-3
 """A home's plan counts as changed when it differs by more than one watt somewhere: solvers leave
 smaller differences behind without meaning them."""
 
-Groups = Callable[[CaseLevel], Sequence[Sequence[int]]]
+Boundary = Callable[[CaseLevel], BoundaryEnergy]
 
 
 def _grid_net_kwh(case: CaseLevel) -> float:
@@ -39,12 +39,17 @@ def _changed(reference: CaseLevel, case: CaseLevel) -> tuple[int, int]:
     return int((moved & case.flexible).sum()), int(case.flexible.sum())
 
 
-def _own_use(what: str, boundary: str, groups: Groups) -> Kpi:
+@once_a_level
+def _homes_energy(case: CaseLevel) -> BoundaryEnergy:
+    return home_energy(case).together()
+
+
+def _own_use(what: str, boundary: str, within: Boundary) -> Kpi:
     suffix = "" if boundary == "home" else f"_{boundary}"
     consumption = what == "self_consumption"
 
     def compute(case: CaseLevel) -> float:
-        energy = boundary_energy(case, groups(case))
+        energy = within(case)
         return energy.self_consumption_percent if consumption else energy.self_sufficiency_percent
 
     return Kpi(
@@ -116,7 +121,7 @@ ENERGY = (
         boundary="home",
         missing="never",
         sentence="Energy drawn at the connection points.",
-        compute=lambda case: boundary_energy(case, home_groups(case)).imported_kwh,
+        compute=lambda case: _homes_energy(case).imported_kwh,
     ),
     Kpi(
         name="energy_export_kwh",
@@ -128,7 +133,7 @@ ENERGY = (
         boundary="home",
         missing="never",
         sentence="Energy fed in at the connection points.",
-        compute=lambda case: boundary_energy(case, home_groups(case)).exported_kwh,
+        compute=lambda case: _homes_energy(case).exported_kwh,
     ),
     Kpi(
         name="generation_kwh",
@@ -140,14 +145,14 @@ ENERGY = (
         boundary="home",
         missing="never",
         sentence="Energy from PV, wind turbines and micro-CHP.",
-        compute=lambda case: boundary_energy(case, home_groups(case)).generated_kwh,
+        compute=lambda case: _homes_energy(case).generated_kwh,
     ),
     *(
-        _own_use(what, boundary, groups)
-        for boundary, groups in (
-            ("home", home_groups),
-            ("community", community_groups),
-            ("substation", substation_group),
+        _own_use(what, boundary, within)
+        for boundary, within in (
+            ("home", _homes_energy),
+            ("community", community_energy),
+            ("substation", substation_energy),
         )
         for what in ("self_consumption", "self_sufficiency")
     ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from mas2sim.domain.typical_day import Level
-from mas2sim.results.kpi_definition import NAN, CaseLevel, Kpi, ratio
+from mas2sim.results.kpi_definition import NAN, CaseLevel, Kpi, once_a_level, ratio
 from mas2sim.results.kpi_money import (
     UNMANAGED_OR_ALONE,
     community_cost_eur,
@@ -30,18 +30,13 @@ MARKETS = (Level.UC2, Level.UC3)
 """Levels at which members decide whether to take part."""
 
 
-def at_level(case: CaseLevel, level: Level) -> CaseLevel | None:
-    """Another level of the same case; None when it was not run."""
-    levels = case.record.levels
-    return CaseLevel(case.record, levels.index(level)) if level in levels else None
-
-
+@once_a_level
 def import_payments_eur(case: CaseLevel) -> float:
     """What the homes' imports cost under uc1: what gaps are shares of. [EUR]
 
     NaN when uc1 was not run.
     """
-    alone = at_level(case, Level.UC1)
+    alone = case.at(Level.UC1)
     if alone is None:
         return NAN
     paid = np.maximum(alone.drawn_kw, 0.0) * case.record.tariff.import_eur_per_kwh
@@ -50,7 +45,7 @@ def import_payments_eur(case: CaseLevel) -> float:
 
 def _comparable_central(case: CaseLevel) -> CaseLevel | None:
     """Level central, where this level's day is no further beyond the limits."""
-    central = at_level(case, Level.CENTRAL)
+    central = case.at(Level.CENTRAL)
     if central is None or not central.has_plan or case.curtailed_kw.any():
         # A day that was kept within the limits by force is no plan's merit, and a benchmark
         # without a plan is none.

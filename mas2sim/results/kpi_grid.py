@@ -25,9 +25,10 @@ from mas2sim.results.limits_kept import (
     branches_of_kind,
     congested,
     congestion_kvah,
-    low_voltage_buses,
+    low_voltage_pu,
+    outside_band,
     over_limit_kw,
-    voltage_v,
+    unbalance_percent,
 )
 
 NOT_SOLVED = "when the power flow was not run or a PTU did not converge"
@@ -89,26 +90,17 @@ def _worst_loading(*, transformer: bool) -> Measure:
     return compute
 
 
-def _voltage(extreme: Callable[[FloatArray], float]) -> Measure:
+def _voltage(extreme: Callable[[FloatArray], np.float64]) -> Measure:
     def compute(case: CaseLevel) -> float:
-        flow = case.solved_flow
-        buses = low_voltage_buses(case.record.layout)
-        if flow is None or not buses.size:
-            return NAN
-        return extreme(flow.vm_pu[:, buses, :])
+        vm_pu = low_voltage_pu(case)
+        return NAN if vm_pu is None or not vm_pu.size else float(extreme(vm_pu))
 
     return compute
 
 
 def _outside_band_h(case: CaseLevel) -> float:
-    flow = case.solved_flow
-    if flow is None:
-        return NAN
-    limits = case.record.limits
-    volts = voltage_v(case.record.layout, flow)
-    # No comparison holds for NaN, so a phase that a bus does not have is never outside.
-    outside = (volts < limits.voltage_min_v) | (volts > limits.voltage_max_v)
-    return float(outside.any(axis=(1, 2)).sum() * case.hours)
+    outside = outside_band(case)
+    return NAN if outside is None else float(outside.sum() * case.hours)
 
 
 def _overloaded_h(case: CaseLevel) -> float:
@@ -119,22 +111,13 @@ def _overloaded_h(case: CaseLevel) -> float:
     return float(over.any(axis=1).sum() * case.hours)
 
 
-def _unbalance_percent(case: CaseLevel) -> FloatArray | None:
-    """Unbalance of the low-voltage buses that have one, shape (time, bus)."""
-    if (flow := case.solved_flow) is None:
-        return None
-    values = flow.unbalance_percent[:, low_voltage_buses(case.record.layout)]
-    known = values[:, np.isfinite(values).all(axis=0)]
-    return known if known.size else None
-
-
 def _unbalance_max(case: CaseLevel) -> float:
-    values = _unbalance_percent(case)
+    values = unbalance_percent(case)
     return NAN if values is None else float(values.max())
 
 
 def _unbalance_exceeded(case: CaseLevel) -> float:
-    values, limit = _unbalance_percent(case), case.record.limits.unbalance_percent
+    values, limit = unbalance_percent(case), case.record.limits.unbalance_percent
     return NAN if values is None else float((values > limit).any(axis=1).sum())
 
 
@@ -304,7 +287,7 @@ STATE = (
         "Lowest voltage",
         "min over PTUs, low-voltage buses and the phases they have",
         "Lowest voltage phase to neutral in the low-voltage grid.",
-        _voltage(lambda values: float(np.nanmin(values))),
+        _voltage(np.nanmin),
         better="",
     ),
     _grid(
@@ -313,7 +296,7 @@ STATE = (
         "Highest voltage",
         "max over PTUs, low-voltage buses and the phases they have",
         "Highest voltage phase to neutral in the low-voltage grid.",
-        _voltage(lambda values: float(np.nanmax(values))),
+        _voltage(np.nanmax),
         better="",
     ),
     _grid(

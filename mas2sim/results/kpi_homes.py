@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mas2sim.domain.arrays import IntArray
-from mas2sim.results.balance import boundary_energy
+from mas2sim.results.balance import home_energy
 from mas2sim.results.kpi_definition import NAN, CaseLevel, Kpi, Measure, compared, ratio
 
 FLEXIBLE, PASSIVE = "flexible", "passive"
@@ -46,8 +46,7 @@ def _saving_eur(members: Members) -> Callable[[CaseLevel, CaseLevel], float]:
 
 def _self_consumption_percent(members: Members) -> Measure:
     def compute(case: CaseLevel) -> float:
-        groups = [(int(index),) for index in members(case)]
-        return boundary_energy(case, groups).self_consumption_percent
+        return home_energy(case).together(members(case)).self_consumption_percent
 
     return compute
 
@@ -121,5 +120,35 @@ def _of(group: str) -> tuple[Kpi, ...]:
     )
 
 
-HOMES = tuple(kpi for pair in zip(_of(FLEXIBLE), _of(PASSIVE), strict=True) for kpi in pair)
-"""KPIs of the two groups of homes, each beside its counterpart."""
+COUNTS = (
+    Kpi(
+        name="homes_count",
+        unit="count",
+        label="Homes",
+        group="homes",
+        formula="number of homes",
+        sign="positive",
+        boundary="substation",
+        missing="never",
+        sentence="Homes of the substation; other participants are not among them.",
+        compute=lambda case: float(len(case.homes)),
+    ),
+    Kpi(
+        name="homes_flexible_count",
+        unit="count",
+        label="Homes with flexible assets",
+        group="homes",
+        formula="number of homes that offer a device",
+        sign="positive",
+        boundary="substation",
+        missing="never",
+        sentence="Homes that own and offer a device, whether it is in use today or not.",
+        compute=lambda case: float(case.flexible.sum()),
+    ),
+)
+
+HOMES = (
+    *COUNTS,
+    *(kpi for pair in zip(_of(FLEXIBLE), _of(PASSIVE), strict=True) for kpi in pair),
+)
+"""How many homes there are, and KPIs of the two groups, each beside its counterpart."""

@@ -9,7 +9,15 @@ from mas2sim.domain.arrays import FloatArray
 from mas2sim.domain.typical_day import Level
 from mas2sim.market.community_bill import peaks_eur, settled_cost_eur
 from mas2sim.results.balance import community_groups
-from mas2sim.results.kpi_definition import NAN, CaseLevel, Kpi, Measure, compared, ratio
+from mas2sim.results.kpi_definition import (
+    NAN,
+    CaseLevel,
+    Kpi,
+    Measure,
+    compared,
+    once_a_level,
+    ratio,
+)
 from mas2sim.results.record import CaseRecord
 from mas2sim.results.services import discomfort_eur
 
@@ -44,6 +52,7 @@ def community_cost_eur(case: CaseLevel, *, netted: bool) -> float:
     return float(sum(costs))
 
 
+@once_a_level
 def level_cost_eur(case: CaseLevel) -> float:
     """Energy cost as the level settles it: by own meter up to uc1, netted from uc2 on. [EUR]"""
     return community_cost_eur(case, netted=case.level not in UNMANAGED_OR_ALONE)
@@ -59,6 +68,7 @@ def full_cost_eur(case: CaseLevel) -> float:
     return level_cost_eur(case) + float(peaks.sum() + discomfort_eur(case).sum())
 
 
+@once_a_level
 def whole_cost_eur(case: CaseLevel) -> float:
     """The same with what the other participants' meters cost them. [EUR]
 
@@ -130,6 +140,18 @@ MONEY = (
         sentence="Bills of all homes by their own meters and tariff, before any local market.",
         compute=lambda case: float(case.bill_eur.sum()),
         better="lower",
+    ),
+    Kpi(
+        name="standing_charge_eur",
+        unit="EUR",
+        label="Standing charges",
+        group="money",
+        formula="standing charge of a day x number of homes",
+        sign="positive: homes pay",
+        boundary="home",
+        missing="never",
+        sentence="Part of the bills that no use of energy changes; percentages leave it out.",
+        compute=lambda case: case.record.tariff.standing_eur_per_day * len(case.homes),
     ),
     Kpi(
         name="payment_eur",

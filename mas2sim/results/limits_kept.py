@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from mas2sim.domain.arrays import BoolArray, FloatArray, IntArray
-from mas2sim.domain.grid_state import TRANSFORMER, GridLayout, GridState
+from mas2sim.domain.grid_state import TRANSFORMER, GridLayout
 from mas2sim.domain.limits import GridLimits
-from mas2sim.results.kpi_definition import CaseLevel
+from mas2sim.results.kpi_definition import CaseLevel, once_a_level
 
 OVER_LIMIT_KW = 1e-3
 """A plan that meets a limit exactly is metered within a watt of it."""
@@ -36,13 +36,42 @@ def neutral_voltage_v(layout: GridLayout) -> FloatArray:
     return np.asarray(nominal_kv * 1000.0 / np.sqrt(3.0))
 
 
-def voltage_v(layout: GridLayout, flow: GridState) -> FloatArray:
-    """Voltage phase to neutral at the low-voltage buses, shape (time, bus, phase). [V]
+@once_a_level
+def low_voltage_pu(case: CaseLevel) -> FloatArray | None:
+    """Voltage phase to neutral at the low-voltage buses, shape (time, bus, phase). [pu]
 
-    NaN on phases that a bus does not have.
+    NaN on phases that a bus does not have. None where the flow was not solved.
     """
-    buses = low_voltage_buses(layout)
-    return np.asarray(flow.vm_pu[:, buses, :] * neutral_voltage_v(layout)[buses][:, None])
+    flow, buses = case.solved_flow, low_voltage_buses(case.record.layout)
+    return None if flow is None else flow.vm_pu.take(buses, axis=1)
+
+
+def outside_band(case: CaseLevel) -> BoolArray | None:
+    """True in the PTUs with a low-voltage bus outside the statutory band, shape (ptu).
+
+    None where the flow was not solved.
+    """
+    vm_pu = low_voltage_pu(case)
+    if vm_pu is None:
+        return None
+    layout, limits = case.record.layout, case.record.limits
+    volts = vm_pu * neutral_voltage_v(layout)[low_voltage_buses(layout)][:, None]
+    # No comparison holds for NaN, so a phase that a bus does not have is never outside.
+    outside = (volts < limits.voltage_min_v) | (volts > limits.voltage_max_v)
+    return np.asarray(outside.any(axis=(1, 2)))
+
+
+@once_a_level
+def unbalance_percent(case: CaseLevel) -> FloatArray | None:
+    """Unbalance of the low-voltage buses that have one, shape (time, bus). [%]
+
+    None where the flow was not solved, or no such bus has one.
+    """
+    if (flow := case.solved_flow) is None:
+        return None
+    values = flow.unbalance_percent.take(low_voltage_buses(case.record.layout), axis=1)
+    known = values[:, np.isfinite(values).all(axis=0)]
+    return known if known.size else None
 
 
 def over_limit_kw(total_kw: FloatArray, limits: GridLimits) -> FloatArray:

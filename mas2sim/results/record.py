@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from mas2sim.domain.arrays import FloatArray, freeze_fields
+from mas2sim.domain.arrays import FloatArray, freeze_fields, frozen
 from mas2sim.domain.community import Community
 from mas2sim.domain.device import FlexibleDevice
 from mas2sim.domain.grid_state import GridLayout, GridState
@@ -129,6 +129,8 @@ class CaseRecord:
     ----------
     device_values : tuple of FlexibleDevice
         The flexible devices themselves, in the order of `devices`.
+    generation_kw : array, shape (home, ptu)
+        What PV, wind and micro-CHP of each home would generate uncurtailed, never positive.
     """
 
     axes: Mapping[str, str | int]
@@ -166,8 +168,12 @@ class CaseRecord:
     fee_eur_per_kwh: float = 0.0
     others: OtherRecord | None = None
     device_values: tuple[FlexibleDevice, ...] = field(init=False)
+    generation_kw: FloatArray = field(init=False)
 
     def __post_init__(self) -> None:
         by_name = [{each.name: each for each in home.flexible_devices} for home in self.homes]
         values = tuple(by_name[home][name] for home, name in self.devices)
+        generation_kw = frozen([home.generation_kw for home in self.homes])
+        by_home = (len(self.homes), self.horizon.ptus)
         object.__setattr__(self, "device_values", values)
+        object.__setattr__(self, "generation_kw", generation_kw.reshape(by_home))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from operator import attrgetter
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from mas2sim.domain.device import (
     InterruptibleLoad,
 )
 from mas2sim.domain.horizon import Horizon
-from mas2sim.results.kpi_definition import CaseLevel, ratio
+from mas2sim.results.kpi_definition import CaseLevel, once_a_level, ratio
 
 DELIVERED_KWH = 1e-3
 """A service is delivered when less than a watt-hour is missing: meters sum 96 rounded values."""
@@ -64,6 +65,7 @@ class Services:
         return ratio(self.missing_kwh, self.asked_kwh)
 
 
+@once_a_level
 def services(case: CaseLevel) -> Services:
     """Services of all homes together."""
     return _total(_by_device(case))
@@ -77,6 +79,7 @@ def services_by_home(case: CaseLevel) -> tuple[Services, ...]:
     return tuple(_total(each) for each in parts)
 
 
+@once_a_level
 def discomfort_eur(case: CaseLevel) -> FloatArray:
     """What the energy cut is worth to each household, by itself, shape (home). [EUR]"""
     record = case.record
@@ -106,8 +109,9 @@ def storage_drift_kwh(case: CaseLevel) -> float:
 
 def _total(parts: Iterable[Services]) -> Services:
     listed = list(parts)
-    names = [field.name for field in fields(Services)]
-    return Services(**{name: sum(getattr(part, name) for part in listed) for name in names})
+    return Services(
+        **{each.name: sum(map(attrgetter(each.name), listed)) for each in fields(Services)}
+    )
 
 
 def _by_device(case: CaseLevel) -> list[Services]:
@@ -156,12 +160,12 @@ def _late_h(appliance: Appliance, power_kw: FloatArray, horizon: Horizon) -> flo
     window = horizon.window_length(appliance.window_start, appliance.window_end)
     if window == horizon.ptus:
         return 0.0
-    cycle_kw = np.array(appliance.cycle_kw)
-    steps = np.arange(horizon.ptus)[:, None] + np.arange(len(cycle_kw))
+    length = len(appliance.cycle_kw)
     # The profile's own square is the same at every start, so the best fit is the best correlation.
-    start = int((power_kw[steps % horizon.ptus] @ cycle_kw).argmax())
+    past_midnight_kw = np.concatenate((power_kw, power_kw[: length - 1]))
+    start = int(np.correlate(past_midnight_kw, appliance.cycle_kw).argmax())
     after_start = (start - appliance.window_start) % horizon.ptus
-    late_ptus = after_start + len(cycle_kw) - window
+    late_ptus = after_start + length - window
     early_ptus = horizon.ptus - after_start
     return late_ptus * horizon.ptu_hours if 0 < late_ptus <= early_ptus else 0.0
 

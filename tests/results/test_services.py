@@ -128,6 +128,16 @@ def test_a_cycle_is_late_by_what_ends_after_its_window(
     assert kpi_table(late).iloc[0]["late_h"] == pytest.approx(late_h)
 
 
+def test_a_cycle_that_draws_most_after_midnight_is_found_where_it_began(record: CaseRecord) -> None:
+    first, *others = record.homes
+    (washer,) = first.appliances
+    rising = dataclasses.replace(washer, cycle_kw=(0.4, 0.4, 0.6, 1.8))
+    first = dataclasses.replace(first, appliances=(rising,))
+    changed = with_window(dataclasses.replace(record, homes=(first, *others)), 80, 94)
+    assert delivered(began_at(changed, 94)).late_h == pytest.approx(1.0)
+    assert delivered(began_at(changed, 90)).late_h == 0.0
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     cycle=st.lists(st.floats(0.1, 3.0), min_size=1, max_size=8),
