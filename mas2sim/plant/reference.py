@@ -8,13 +8,11 @@ from types import MappingProxyType
 import numpy as np
 
 from mas2sim.domain.arrays import FloatArray, frozen
-from mas2sim.domain.device import Battery
+from mas2sim.domain.device import Battery, Heater
 from mas2sim.domain.home import Home, ReferenceDay
 from mas2sim.domain.horizon import Horizon
-from mas2sim.domain.plan import Setpoints
-from mas2sim.plant.batteries import BatteryFleet
-from mas2sim.plant.block import SimulatedBlock
-from mas2sim.plant.heaters import HeaterFleet
+from mas2sim.plant.block_arrays import BlockArrays, BlockOutputs
+from mas2sim.plant.device_physics import BATTERY, HEATER
 
 
 def reference_days(homes: Sequence[Home], horizon: Horizon) -> tuple[ReferenceDay, ...]:
@@ -28,64 +26,41 @@ def reference_days(homes: Sequence[Home], horizon: Horizon) -> tuple[ReferenceDa
     -------
     tuple of ReferenceDay, in the order of homes
     """
-    heat_kwh = iter(
-        HeaterFleet.of([heater for home in homes for heater in home.heaters], horizon)
-        .periodic_start_kwh()
-        .tolist()
-    )
-    begun = [
-        ReferenceDay(
-            home.fixed_kw,
-            heat_start_kwh=MappingProxyType(
-                {heater.name: next(heat_kwh) for heater in home.heaters}
-            ),
+    block = BlockArrays.of(homes, horizon)
+    start_kwh = np.zeros(len(block.devices))
+    # Heaters look at no other device: any day will do for them.
+    block.write_periodic_starts(HEATER, start_kwh, _live(block, start_kwh))
+    block.write_periodic_starts(BATTERY, start_kwh, _live(block, start_kwh))
+    day = _live(block, start_kwh)
+    net_kw, device_kw = day.p_kw[:, 0], day.device_kw[:, 0]
+
+    days = []
+    first = 0
+    for home, home_kw in zip(homes, net_kw.T, strict=True):
+        devices = home.flexible_devices
+        places = range(first, first + len(devices))
+        first = places.stop
+        own = list(zip(devices, places, strict=True))
+        days.append(
+            ReferenceDay(
+                net_kw=home_kw,
+                device_kw=MappingProxyType(
+                    {device.name: frozen(device_kw[:, k]) for device, k in own}
+                ),
+                battery_start_kwh=next(
+                    (float(start_kwh[k]) for device, k in own if isinstance(device, Battery)), 0.0
+                ),
+                heat_start_kwh=MappingProxyType(
+                    {d.name: float(start_kwh[k]) for d, k in own if isinstance(d, Heater)}
+                ),
+            )
         )
-        for home in homes
-    ]
-    start_kwh = _battery_start_kwh(homes, begun, horizon)
-    begun = [
-        ReferenceDay(home.fixed_kw, battery_start_kwh=start, heat_start_kwh=day.heat_start_kwh)
-        for home, day, start in zip(homes, begun, start_kwh, strict=True)
-    ]
-    net_kw, device_kw = _live(homes, begun, horizon)
-    rows = iter(device_kw)
-    return tuple(
-        ReferenceDay(
-            net_kw=net_kw[index],
-            device_kw=MappingProxyType(
-                {device.name: frozen(next(rows)) for device in home.flexible_devices}
-            ),
-            battery_start_kwh=day.battery_start_kwh,
-            heat_start_kwh=day.heat_start_kwh,
-        )
-        for index, (home, day) in enumerate(zip(homes, begun, strict=True))
-    )
+    return tuple(days)
 
 
-def _battery_start_kwh(
-    homes: Sequence[Home], begun: Sequence[ReferenceDay], horizon: Horizon
-) -> list[float]:
-    """Energy in each home's battery at midnight, 0 without one."""
-    start_kwh = np.zeros(len(homes))
-    owners = [index for index, home in enumerate(homes) if home.battery is not None]
-    if owners:
-        net_kw, device_kw = _live(homes, begun, horizon)
-        devices = [device for home in homes for device in home.flexible_devices]
-        places = [k for k, device in enumerate(devices) if isinstance(device, Battery)]
-        fleet = BatteryFleet.of([d for d in devices if isinstance(d, Battery)], horizon)
-        start_kwh[owners] = fleet.periodic_start_kwh(net_kw[owners] - device_kw[places])
-    return [float(start) for start in start_kwh]
-
-
-def _live(
-    homes: Sequence[Home], references: Sequence[ReferenceDay], horizon: Horizon
-) -> tuple[FloatArray, FloatArray]:
-    """Net power, shape (home, ptu), and device power, shape (device, ptu), without setpoints."""
-    block = SimulatedBlock(homes, references, horizon, levels=1)
-    no_setpoints = np.full((1, len(block.devices), horizon.ptus), np.nan)
-    block.run_in(no_setpoints)
-    day = [block.step(ptu, Setpoints(no_setpoints[:, :, ptu])) for ptu in range(horizon.ptus)]
-    return (
-        np.stack([measured.p_kw[0] for measured in day], axis=-1),
-        np.stack([measured.device_kw[0] for measured in day], axis=-1),
-    )
+def _live(block: BlockArrays, start_kwh: FloatArray) -> BlockOutputs:
+    """Return the second of two days without setpoints, both begun with `start_kwh`."""
+    state = block.at_midnight(start_kwh, levels=1)
+    no_setpoints = np.full((len(block.fixed_kw), 1, len(block.devices)), np.nan)
+    block.run_in(state, no_setpoints)
+    return block.live(state, no_setpoints)
