@@ -13,12 +13,13 @@ from pathlib import Path
 
 from mas2sim.cosim import CaseSetup, run_world
 from mas2sim.domain.errors import ConfigurationError, Fault
-from mas2sim.domain.typical_day import WEEK_SHARE, DayType, Level, Season, Weather
+from mas2sim.domain.typical_day import DayType, Level, Season, Weather
 from mas2sim.population.tables import read_tables
 from mas2sim.results import CaseRecord
 from mas2sim.scenario import Case
 from mas2sim.scenario.build import build_setup
 from mas2sim.scenario.sweep import compose_many
+from mas2sim.scenario.year import days_of_year
 
 Progress = Callable[[str, int, int], None]
 
@@ -89,12 +90,11 @@ def typical_year(profiles: Path) -> tuple[YearDay, ...]:
     tables = read_tables(profiles)
     days = []
     for season, day, weather in product(Season, DayType, Weather):
-        facts = tables.season(season)
         days.append(
             YearDay(
                 f"{season.value.replace('_', ' ')} {day.value}, {weather.value}",
                 (f"season={season.value}", f"day={day.value}", f"weather={weather.value}"),
-                facts.days * WEEK_SHARE[day] * facts.weather_share[weather],
+                days_of_year(season, day, weather, tables),
             )
         )
     return tuple(days)
