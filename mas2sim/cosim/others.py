@@ -43,11 +43,11 @@ def other_record(setup: CaseSetup, recording: Recording) -> OtherRecord | None:
 
     def metered(attribute: str) -> FloatArray:
         """Sum over the points of each meter, shape (level, participant, ptu)."""
-        per_ptu = [
-            np.stack([getattr(each[name], attribute).sum(axis=1) for name in names], axis=1)
-            for each in recording.measurements
+        by_meter = [
+            np.array([getattr(each, attribute).sum(axis=1) for each in heard["measured_day"][name]])
+            for name in names
         ]
-        return np.stack(per_ptu, axis=-1)
+        return np.ascontiguousarray(np.moveaxis(by_meter, 1, -1).swapaxes(0, 1))
 
     def stacked(values: list[FloatArray]) -> FloatArray:
         return np.stack(values, axis=1)

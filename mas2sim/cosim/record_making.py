@@ -36,17 +36,18 @@ def record_of(agents: SubstationAgents, recording: Recording) -> CaseRecord:
     # Stable: the devices of one home keep their order.
     by_device = np.argsort([home for home, _ in devices], kind="stable")
 
+    heard = recording.messages
+
     def gather(attribute: str, places: npt.NDArray[np.intp]) -> FloatArray:
         """Shape (level, home or device, ptu)."""
         by_community = [
-            np.array([getattr(each[community.name], attribute) for each in recording.measurements])
+            np.array([getattr(each, attribute) for each in heard["measured_day"][community.name]])
             for community in setup.communities
         ]
         together = np.concatenate(by_community, axis=-1)
         # In one piece with the PTUs side by side, as all that sums over a day reads it.
         return np.ascontiguousarray(np.moveaxis(together, 0, -1)[:, places])
 
-    heard = recording.messages
     missing = np.full((len(setup.levels), setup.horizon.ptus), np.nan)
     a_plans = [heard["a_plan"].get(community.name) for community in setup.communities]
     settlements = [heard["settlement"][community.name] for community in setup.communities]

@@ -56,6 +56,7 @@ class HomesSimulator(ScheduledSimulator):
                 "validated",
                 "stored_start_kwh",
                 "measurements",
+                "measured_day",
                 "metered_kw",
                 "curtailed_kw",
             ],
@@ -66,6 +67,7 @@ class HomesSimulator(ScheduledSimulator):
         self._timetable, self._horizon = timetable, horizon
         self._drawn: dict[str, list[FloatArray]] = {name: [] for name in plants}
         self._curtailed: dict[str, list[FloatArray]] = {name: [] for name in plants}
+        self._seen: dict[str, list[Measurements]] = {name: [] for name in plants}
         self._measured: dict[str, Measurements] = {}
         self._validated: dict[str, DPrognosis | None] = {}
         self._behind = behind or {}
@@ -77,6 +79,7 @@ class HomesSimulator(ScheduledSimulator):
         """Step through a PTU, or hand over the metered day."""
         if time == self._timetable.settle_s:
             return {
+                "measured_day": tuple(self._seen[entity]),
                 "metered_kw": frozen(np.stack(self._drawn[entity], axis=-1)),
                 "curtailed_kw": frozen(np.stack(self._curtailed[entity], axis=-1)),
             }
@@ -111,6 +114,7 @@ class HomesSimulator(ScheduledSimulator):
                 self._curtailed[entity].append(taken_kw)
                 left_kw = measured.p_kw - taken_kw
                 left = replace(measured, p_kw=left_kw) if taken_kw.any() else measured
+                self._seen[entity].append(left)
                 seen[entity] = {"measurements": left}
         return seen
 
@@ -197,52 +201,35 @@ class Recording:
 
     Parameters
     ----------
-    measurements : list
-        One mapping a PTU, by party.
     messages : dict
         The last value by attribute and sender.
     """
 
-    measurements: list[Mapping[str, Measurements]] = field(default_factory=list)
     messages: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class Recorder(ScheduledSimulator):
     """Keeps what the others sent, in one recording a substation."""
 
-    def __init__(
-        self, recordings: Mapping[str, Recording], timetable: Timetable, horizon: Horizon
-    ) -> None:
+    def __init__(self, recordings: Mapping[str, Recording], timetable: Timetable) -> None:
         super().__init__(
             "Recorder",
             [
                 "a_plan",
                 "validated",
                 "stored_start_kwh",
-                "measurements",
+                "measured_day",
                 "curtailed_kw",
                 "grid_states",
                 "settlement",
             ],
             list(recordings),
-            [
-                timetable.plan_s,
-                timetable.validate_s,
-                *delivery_times(timetable, horizon),
-                timetable.settle_s,
-            ],
+            [timetable.plan_s, timetable.validate_s, timetable.settle_s],
         )
-        self._settle_s, self._operate_s = timetable.settle_s, timetable.operate_s
         self._recordings = recordings
 
     def act(self, time: int, entity: str, inbox: Inbox) -> Mapping[str, Any]:
         """Record."""
-        recording = self._recordings[entity]
-        if self._operate_s <= time < self._settle_s:
-            recording.measurements.append(inbox["measurements"])
-        recording.messages.update(
-            (attribute, values)
-            for attribute, values in inbox.items()
-            if attribute != "measurements"
-        )
+        del time
+        self._recordings[entity].messages.update(inbox)
         return {}

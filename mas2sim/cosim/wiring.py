@@ -64,7 +64,7 @@ LINKS = (
     Link("aggregator", "recorder", "a_plan"),
     Link("dso", "recorder", "validated"),
     Link("homes", "recorder", "stored_start_kwh"),
-    Link("homes", "recorder", "measurements"),
+    Link("homes", "recorder", "measured_day"),
     Link("homes", "recorder", "curtailed_kw"),
     Link("grid", "recorder", "grid_states"),
     Link("aggregator", "recorder", "settlement"),

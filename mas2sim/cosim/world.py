@@ -14,7 +14,6 @@ import mosaik
 from mosaik.proxies import LocalProxy
 from mosaik.starters import Starter
 
-from mas2sim.domain.content_cache import ContentCache
 from mas2sim.cosim.agents import DSO, GRID, RECORDER, Progress, SubstationAgents, make_agents
 from mas2sim.cosim.market_simulators import AggregatorSimulator, CemsSimulator, DsoSimulator
 from mas2sim.cosim.negotiating import SUB_STEPS, keep_listening, start_in_circles
@@ -29,6 +28,7 @@ from mas2sim.cosim.simulators import (
     Recording,
 )
 from mas2sim.cosim.wiring import LINKS, Link, connect
+from mas2sim.domain.content_cache import ContentCache
 from mas2sim.domain.errors import Mas2simError
 from mas2sim.market import Timetable
 from mas2sim.results.record import CaseRecord
@@ -132,7 +132,7 @@ def _simulators(
             horizon,
         ),
         "recorder": Recorder(
-            everywhere(lambda each: {RECORDER: recordings[each.place]}), timetable, horizon
+            everywhere(lambda each: {RECORDER: recordings[each.place]}), timetable
         ),
     }
 

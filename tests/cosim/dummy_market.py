@@ -231,7 +231,7 @@ class Market:
             "aggregator": AggregatorSimulator(self.aggregators, timetable),
             "dso": DsoSimulator({"plate": self.dso}, timetable),
             "grid": GridSimulator({"plate": grid}, timetable, DAY),
-            "recorder": Recorder({"plate": self.recording}, timetable, DAY),
+            "recorder": Recorder({"plate": self.recording}, timetable),
         }
         for name in ("cems", "aggregator", "dso"):
             self._watch(name, simulators[name])

@@ -348,7 +348,12 @@ def test_what_a_home_says_reaches_its_own_aggregator_and_its_own_plant_alone() -
         else:
             assert source == "homes"
             assert target in ("grid", "recorder")
-            assert attribute in ("measurements", "stored_start_kwh", "curtailed_kw")
+            assert attribute in (
+                "measurements",
+                "measured_day",
+                "stored_start_kwh",
+                "curtailed_kw",
+            )
 
 
 def test_beyond_an_aggregator_go_sums_alone() -> None:
