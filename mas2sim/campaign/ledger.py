@@ -22,18 +22,22 @@ from mas2sim.campaign.rows import joined
 from mas2sim.campaign.worker import HEARTBEATS
 from mas2sim.domain.errors import StoreError
 from mas2sim.results import ResultFolder
+from mas2sim.results.result import REPORT_FOLDER
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PLAN_FILE, PROVENANCE_FILE = "plan.json", "provenance.json"
 KPI_FILE, CASES_FILE = "kpi.parquet", "cases.parquet"
-SHARDS, SERIES, WORKERS = "shards", "series", HEARTBEATS
+SHARDS, SERIES, WORKERS, REPORT = "shards", "series", HEARTBEATS, REPORT_FOLDER
 RUN_FILE, LOCK_FILE = "run.json", "campaign.lock"
 UNFINISHED = ".writing"
 PART = re.compile(r"part-(\d+)-(\d+)-(\d+)\.parquet")
 OWN_NAMES = frozenset(
-    (PLAN_FILE, PROVENANCE_FILE, KPI_FILE, CASES_FILE, SHARDS, SERIES, WORKERS, RUN_FILE, LOCK_FILE)
+    (
+        *(PLAN_FILE, PROVENANCE_FILE, KPI_FILE, CASES_FILE, RUN_FILE, LOCK_FILE),
+        *(SHARDS, SERIES, WORKERS, REPORT),
+    )
 )
 
 
@@ -111,9 +115,14 @@ class Ledger:
             When the folder holds no campaign.
         """
         folder = Path(path).expanduser().resolve()
-        if not (folder / PLAN_FILE).is_file():
+        if not cls.is_at(folder):
             raise StoreError(f"{folder}: there is no campaign here, no {PLAN_FILE}")
         return cls(folder)
+
+    @staticmethod
+    def is_at(path: Path | str) -> bool:
+        """Whether a folder is a campaign's."""
+        return (Path(path).expanduser() / PLAN_FILE).is_file()
 
     def make_folders(self) -> None:
         """Make the folders within, where they are not there."""
@@ -252,8 +261,13 @@ class Ledger:
             entry.unlink(missing_ok=True)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, *, shared: bool = False) -> Iterator[None]:
         """Hold the campaign while the block runs; the lock goes with the process.
+
+        Parameters
+        ----------
+        shared : bool
+            Whether others may hold it at the same time, if they share it too.
 
         Raises
         ------
@@ -261,7 +275,7 @@ class Ledger:
             When another process holds it.
         """
         with (self.path / LOCK_FILE).open("a") as file:
-            if not _lock(file.fileno()):
+            if not _lock(file.fileno(), shared=shared):
                 raise StoreError(
                     f"{self.path}: another process is at work on this campaign; see "
                     "`mas2sim status`"
@@ -278,7 +292,7 @@ class Ledger:
             return not _lock(file.fileno())
 
 
-def _lock(descriptor: int) -> bool:
+def _lock(descriptor: int, *, shared: bool = False) -> bool:
     """Take the lock of an open file, unless somebody has it."""
     try:
         import fcntl
@@ -286,7 +300,8 @@ def _lock(descriptor: int) -> bool:
         # Without such locks nobody is kept out; two that do the same write the same.
         return True
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

@@ -7,6 +7,7 @@ before the first of them runs.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise, product
@@ -169,6 +170,22 @@ def campaign_version(data: Path | None) -> str:
     return code_version([*folders, *scenario_folders(data)])
 
 
+def changed_since(plan: CampaignPlan) -> list[str]:
+    """What is not here as it was when a plan was made, in words; nothing if it can be run here."""
+    data = None if plan.data is None else Path(plan.data)
+    changed = [path for path, held in plan.files.items() if _file_digest(Path(path)) != held]
+    if campaign_version(data) != plan.code_version:
+        changed.insert(0, "the code, or a file of scenarios/, grids/ or profiles/")
+    return changed
+
+
+def _file_digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
 def make_plan(experiment: Experiment, *, data: Path | None = None) -> CampaignPlan:
     """Write out all cases of an experiment, validate them, and put them in order.
 
@@ -192,14 +209,15 @@ def make_plan(experiment: Experiment, *, data: Path | None = None) -> CampaignPl
         if case.configuration.substation == "all":
             faults.append(ALL_SUBSTATIONS)
             continue
+        own = case.axes
         swept = {
             key: column[text]
             for text in overrides
-            if (key := text.partition("=")[0]) not in case.axes and (column := extra.get(key))
+            if (key := text.partition("=")[0]) not in own and (column := extra.get(key))
         }
         groups = {key: value for key, value in swept.items() if "." not in key}
-        name = case_id({**case.axes, **{key: str(value) for key, value in groups.items()}})
-        cases.append(PlannedCase(len(cases), name, overrides, {**case.axes, **swept}))
+        name = case_id({**own, **{key: str(value) for key, value in groups.items()}})
+        cases.append(PlannedCase(len(cases), name, overrides, {**own, **swept}))
     faults += _doubled(cases)
     if faults:
         raise ConfigurationError(list(dict.fromkeys(faults)))

@@ -93,10 +93,13 @@ class Campaign:
             for name in dims
         )
         held: dict[str, Any] = {}
-        for kpi in KPIS:
+        # What an earlier version of the code wrote may lack a KPI.
+        for kpi in (each for each in KPIS if each.name in self.kpi):
             empty = np.full(shape, "" if kpi.name in WORDS else np.nan, dtype=object)
             values = empty if kpi.name in WORDS else empty.astype(float)
-            values[places] = self.kpi[kpi.name].to_numpy()
+            known = self.kpi[kpi.name]
+            # A word that is missing is an empty one: files of arrays know no other.
+            values[places] = (known.fillna("") if kpi.name in WORDS else known).to_numpy()
             held[kpi.name] = (dims, values, {"units": kpi.unit})
         status = np.full(shape, NOT_RUN, dtype=object)
         status[places] = self.kpi[CASE_STATUS].to_numpy()
@@ -127,11 +130,60 @@ class Campaign:
                 if self.plan.experiment.series is Series.ALL:
                     return xr.open_dataset(path, engine="h5netcdf", group=case)
                 whole = xr.open_dataset(path, engine="h5netcdf")
-                return whole.isel(case=whole["case"].to_numpy().tolist().index(case))
+                held = whole["case"].to_numpy().tolist()
+                if case in held:
+                    return whole.isel(case=held.index(case))
+                whole.close()
         raise StoreError(
             f"{self.path}: no series were kept of case {case} (series: "
             f"{self.plan.experiment.series}); run it alone, see the column command of the cases"
         )
+
+    def all_series(self) -> xr.Dataset:
+        """Series of all cases that have some, side by side, read when they are used.
+
+        Needs dask (the extra `cluster`), and a campaign that keeps ``extremes``.
+
+        Returns
+        -------
+        Dataset
+            Dimensions case, level, and place (in falling order) or ptu. Coordinates on the case
+            are its `number` and the swept axes: ``all_series().groupby("season").mean()``. No file
+            stays open.
+
+        Raises
+        ------
+        StoreError
+            When none are there, the campaign keeps others, or dask is not installed.
+        """
+        from mas2sim.campaign.all_series import all_series
+
+        return all_series(self)
+
+    def export(self, path: Path | str, *, force: bool = False) -> Path:
+        """Write the figures into one file of the kind that its ending names.
+
+        Parameters
+        ----------
+        path : Path or str
+            ``.nc`` and ``.zarr`` hold `dataset`, ``.csv`` and ``.parquet`` the table `kpi`, and
+            ``.xlsx`` sheets of `kpi` and `cases`.
+        force : bool
+            Write over what is there.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        StoreError
+            When the ending is another, something is there, or it cannot be written.
+        """
+        from mas2sim.campaign.export import export_campaign
+
+        return export_campaign(self, path, force=force)
 
 
 def open_campaign(path: Path | str) -> Campaign:

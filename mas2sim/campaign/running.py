@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import socket
 import time
@@ -19,7 +18,7 @@ from mas2sim.campaign.ledger import (
     Ledger,
     spans,
 )
-from mas2sim.campaign.plan import CampaignPlan, campaign_version, make_plan
+from mas2sim.campaign.plan import CampaignPlan, changed_since, make_plan
 from mas2sim.campaign.reading import Campaign, open_campaign
 from mas2sim.campaign.table import cases_table, read_rows
 from mas2sim.campaign.work_list import WorkList
@@ -109,7 +108,7 @@ def resume_campaign(
     with ledger.locked():
         if _is_whole(ledger, plan):
             return open_campaign(ledger.path)
-        _check_unchanged(ledger, plan)
+        check_unchanged(ledger, plan)
         ledger.make_folders()
         _run_missing(ledger, plan, engine, watch)
     return open_campaign(ledger.path)
@@ -120,25 +119,15 @@ def _is_whole(ledger: Ledger, plan: CampaignPlan) -> bool:
     return tables and not ledger.missing(plan)
 
 
-def _check_unchanged(ledger: Ledger, plan: CampaignPlan) -> None:
+def check_unchanged(ledger: Ledger, plan: CampaignPlan) -> None:
     """Refuse to mix what different code, scenarios or data files give."""
-    data = None if plan.data is None else Path(plan.data)
-    changed = [path for path, digest in plan.files.items() if _digest(Path(path)) != digest]
-    if campaign_version(data) != plan.code_version:
-        changed.insert(0, "the code, or a file of scenarios/, grids/ or profiles/")
+    changed = changed_since(plan)
     if changed:
         raise StoreError(
             f"{ledger.path}: changed since the campaign was planned: {'; '.join(changed)}. Old and "
             "new figures do not mix: take back the change, or plan anew with `mas2sim sweep "
             f"{plan.experiment.name}`"
         )
-
-
-def _digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
 
 
 def _run_missing(ledger: Ledger, plan: CampaignPlan, engine: Engine, watch: Watch) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Sequence
+from pathlib import Path
 from threading import Condition
 from time import monotonic
 
@@ -79,10 +80,7 @@ class WorkList:
     def finished(self, task: Task) -> Step:
         """Count a task whose file is there; a shard whose parts are complete is made of them."""
         with self._changed:
-            self._forget(task)
-            self._finished += task.cases
-            self._failed += self._failures.pop(task, 0)
-            return self._step(shard_ended=self._join(task.shard))
+            return self._finished_task(task)
 
     def died(self, task: Task, how: str) -> Step:
         """Decide what becomes of a task whose worker died.
@@ -93,6 +91,9 @@ class WorkList:
             How it died, for the row of a case that is held to be the cause.
         """
         with self._changed:
+            if self.path(task).is_file():
+                # It died after its work was done.
+                return self._finished_task(task)
             self._forget(task)
             self._failures.pop(task, None)
             self._deaths[task] += 1
@@ -123,13 +124,22 @@ class WorkList:
             self._forget(task)
             self._put_first(task)
 
+    def path(self, task: Task) -> Path:
+        """File of a task's rows: that of its shard, or of a part of it."""
+        shard = self.plan.shards[task.shard - 1]
+        whole = (shard.start, shard.stop) == (task.start, task.stop)
+        return self.ledger.shard_path(task.shard) if whole else self.ledger.part_path(task)
+
+    def _finished_task(self, task: Task) -> Step:
+        self._forget(task)
+        self._finished += task.cases
+        self._failed += self._failures.pop(task, 0)
+        return self._step(shard_ended=self._join(task.shard))
+
     def _give_up(self, task: Task, status: CaseStatus, reason: str) -> Step:
         planned = self.plan.cases[task.start]
         rows = failed_rows(planned, self.plan.experiment.levels, status, reason, float("nan"))
-        shard = self.plan.shards[task.shard - 1]
-        alone = (shard.start, shard.stop) == (task.start, task.stop)
-        path = self.ledger.shard_path(task.shard) if alone else self.ledger.part_path(task)
-        self.ledger.write_table(path, joined([rows]))
+        self.ledger.write_table(self.path(task), joined([rows]))
         self._finished += 1
         self._failed += 1
         return self._step(shard_ended=self._join(task.shard))

@@ -7,11 +7,13 @@ on its standard output, both JSON, and ends when its input ends, as it does when
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
 import threading
 from pathlib import Path
+from platform import node
 from queue import SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
@@ -26,6 +28,8 @@ BYTES_PER_MB = 1e6
 WITHOUT_CACHES = "--no-caches"
 HEARTBEATS = "workers"
 """Folder of the heartbeats within a campaign's."""
+BEAT_S = 1.0
+"""Heartbeats are at least so far apart: nobody looks more often. [s]"""
 GONE = 3
 """Exit code of a worker whose parent is gone."""
 
@@ -55,6 +59,11 @@ def main(arguments: list[str]) -> int:
             return 1
         busy.clear()
         reporter.tell(DONE, memory_mb=memory_mb())
+        if not gc.get_freeze_count():
+            # Libraries and their compiled code are all loaded now and stay: to look through them
+            # for garbage again and again would take a sixtieth of every case.
+            gc.collect()
+            gc.freeze()
     return 0
 
 
@@ -64,7 +73,7 @@ class _Reporter:
     def __init__(self, told: TextIO, ledger: Ledger) -> None:
         self._told, self._ledger = told, ledger
         self._task: list[int] = []
-        self._began, self._done = 0.0, 0
+        self._began, self._done, self._beaten = 0.0, 0, float("-inf")
 
     def tell(self, kind: str, **content: Any) -> None:
         """Send one message."""
@@ -84,14 +93,19 @@ class _Reporter:
         """Tell that a case has its status."""
         self._done += 1
         self.tell(ENDED, number=planned.number, status=status)
+        now = monotonic()
+        if now - self._beaten < BEAT_S:
+            return
+        self._beaten = now
         beat = {
             "process": os.getpid(),
             "task": self._task,
             "done": self._done,
-            "elapsed_s": monotonic() - self._began,
+            "elapsed_s": now - self._began,
             "memory_mb": memory_mb(),
         }
-        self._ledger.write(f"{HEARTBEATS}/worker-{os.getpid()}.json", beat)
+        # Processes of two machines may have one number.
+        self._ledger.write(f"{HEARTBEATS}/worker-{node()}-{os.getpid()}.json", beat)
 
 
 def _own_output() -> TextIO:

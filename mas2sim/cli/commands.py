@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 import mas2sim
+from mas2sim.cli.campaign_report import export
 from mas2sim.cli.grid import grid
 from mas2sim.cli.studies import study
 from mas2sim.cli.sweep import resume, status, sweep
@@ -90,7 +91,15 @@ def example(name: str, out: Path, force: bool, data: Path | None) -> None:
     "--home", "homes", multiple=True, help="Make the page of this home instead; may be repeated."
 )
 def report(result: Path, homes: Sequence[str]) -> None:
-    """Make the report of a stored RESULT again, or the pages of single homes."""
+    """Make the report of a stored RESULT again, or the pages of single homes.
+
+    RESULT is a case or a campaign; of a campaign that still runs, the report says what is done.
+    """
+    from mas2sim.campaign.ledger import Ledger
+
+    if Ledger.is_at(result):
+        _report_campaign(result, homes)
+        return
     from mas2sim.report import home_page_name, write_home_page
     from mas2sim.report.overview_page import write_pages
     from mas2sim.results import open_result
@@ -111,6 +120,19 @@ def report(result: Path, homes: Sequence[str]) -> None:
             click.echo(f"Report: {folder / 'index.html'}")
 
 
+def _report_campaign(folder: Path, homes: Sequence[str]) -> None:
+    from mas2sim.campaign import open_campaign
+    from mas2sim.cli.campaign_report import make_report
+
+    if homes:
+        raise click.UsageError(
+            "a home is of one case, and a campaign keeps no homes: run the case alone (the column "
+            f"command of {folder / 'cases.parquet'}) and name its folder"
+        )
+    make_report(open_campaign(folder))
+
+
+commands.add_command(export)
 commands.add_command(grid)
 commands.add_command(study)
 commands.add_command(sweep)
@@ -121,13 +143,12 @@ commands.add_command(resume)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code.
 
-    0 all well, 1 bad input, 2 a case failed in part, 130 interrupted. Errors are told in words,
-    without a traceback; a traceback is a fault of the program.
+    0 all well, 1 bad input, 2 a case failed in part, 3 the engine failed, 130 interrupted. Errors
+    are told in words, without a traceback; a traceback is a fault of the program.
     """
     try:
-        commands.main(arguments, prog_name="mas2sim", standalone_mode=False)
-    except click.exceptions.Exit as done:
-        return done.exit_code
+        # Without standalone mode click returns the code of its `Exit` instead of raising it.
+        code = commands.main(arguments, prog_name="mas2sim", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return BAD_INPUT
@@ -140,4 +161,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         click.echo(f"mas2sim: {error.filename or 'a file'}: {error.strerror or error}", err=True)
         return BAD_INPUT
-    return WELL
+    return code if isinstance(code, int) else WELL

@@ -9,18 +9,24 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mas2sim.cli.campaign_report import make_report
+
 if TYPE_CHECKING:
     from mas2sim.campaign import Campaign, CampaignPlan, Engine, Step
 
 FOLDER = click.Path(path_type=Path)
 FAILED_CASES, ENGINE_FAILED, INTERRUPTED = 2, 3, 130
-ENGINES = ("local",)
+ENGINES = ("local", "dask", "slurm")
 BYTES_PER_MB = 1e6
 MOST_FAILURES = 10
 """Cases that are not ok that are printed."""
 
 with_engine = click.option(
     "--engine", type=click.Choice(ENGINES), default="local", show_default=True, help="What runs it."
+)
+with_report = click.option("--no-report", is_flag=True, help="Leave the report for later.")
+with_scheduler = click.option(
+    "--scheduler", metavar="ADDRESS", help="A dask scheduler that is there, for --engine dask."
 )
 with_workers = click.option(
     "--workers", type=click.IntRange(1), help="Cases at a time. [number of cores]"
@@ -32,19 +38,27 @@ with_workers = click.option(
 @click.argument("overrides", nargs=-1)
 @with_workers
 @with_engine
+@with_scheduler
 @click.option("--dry-run", is_flag=True, help="Check all cases and say what would be run.")
+@click.option(
+    "--plan-only", is_flag=True, help="Make the campaign's folder; its shards are run elsewhere."
+)
 @click.option("--out", type=FOLDER, help="The campaign's folder. [results/<name>/<plan hash>]")
 @click.option("--force", is_flag=True, help="Compute again what is there.")
 @click.option("--data", type=FOLDER, help="A folder whose experiments/, scenarios/ ... go first.")
+@with_report
 def sweep(
     experiment: str,
     overrides: Sequence[str],
     workers: int | None,
     engine: str,
+    scheduler: str | None,
     dry_run: bool,
+    plan_only: bool,
     out: Path | None,
     force: bool,
     data: Path | None,
+    no_report: bool,
 ) -> None:
     """Run a campaign: the cases of an EXPERIMENT, which is a file in experiments/ or a path.
 
@@ -54,20 +68,25 @@ def sweep(
     """
     from mas2sim.campaign import make_plan, read_experiment
 
-    plan = make_plan(read_experiment(experiment, overrides, data=data), data=data)
     count = _workers(workers)
+    made = _engine(engine, count, scheduler)
+    plan = make_plan(read_experiment(experiment, overrides, data=data), data=data)
     if dry_run:
         _print_plan(plan, count)
         return
     from mas2sim.campaign import default_folder
+    from mas2sim.campaign.ledger import Ledger
     from mas2sim.campaign.running import run_plan
 
     folder = out or default_folder(plan)
+    if plan_only:
+        Ledger.prepare(folder, plan)
+        click.echo(f"Campaign: {folder}, shards 1 to {len(plan.shards)}")
+        return
     _run(
         folder,
-        lambda watch: run_plan(
-            plan, folder, engine=_engine(engine, count), force=force, watch=watch
-        ),
+        lambda watch: run_plan(plan, folder, engine=made, force=force, watch=watch),
+        report=not no_report,
     )
 
 
@@ -85,12 +104,20 @@ def status(result: Path) -> None:
 @click.argument("result", type=FOLDER)
 @with_workers
 @with_engine
-def resume(result: Path, workers: int | None, engine: str) -> None:
+@with_scheduler
+@with_report
+def resume(
+    result: Path, workers: int | None, engine: str, scheduler: str | None, no_report: bool
+) -> None:
     """Do what is missing of the campaign in RESULT, and nothing twice."""
     from mas2sim.campaign import resume_campaign
 
-    count = _workers(workers)
-    _run(result, lambda watch: resume_campaign(result, engine=_engine(engine, count), watch=watch))
+    made = _engine(engine, _workers(workers), scheduler)
+    _run(
+        result,
+        lambda watch: resume_campaign(result, engine=made, watch=watch),
+        report=not no_report,
+    )
 
 
 def _workers(workers: int | None) -> int:
@@ -99,15 +126,28 @@ def _workers(workers: int | None) -> int:
     return workers or os.cpu_count() or 1
 
 
-def _engine(name: str, workers: int) -> Engine:
-    from mas2sim.campaign import LocalEngine
+def _engine(name: str, workers: int, scheduler: str | None) -> Engine:
+    """The engine of that name.
 
-    engines: dict[str, Callable[[], Engine]] = {"local": lambda: LocalEngine(workers)}
+    Raises
+    ------
+    ConfigurationError
+        When its libraries are not installed.
+    """
+    from mas2sim.campaign import DaskEngine, LocalEngine, SlurmEngine
+
+    if scheduler is not None and name != "dask":
+        raise click.UsageError(f"--scheduler belongs to --engine dask, not to --engine {name}")
+    engines: dict[str, Callable[[], Engine]] = {
+        "local": lambda: LocalEngine(workers),
+        "dask": lambda: DaskEngine(workers, scheduler=scheduler),
+        "slurm": lambda: SlurmEngine(workers),
+    }
     return engines[name]()
 
 
-def _run(folder: Path, go: Callable[[Callable[[Step], None]], Campaign]) -> None:
-    """Run a campaign with its progress shown, and tell how it ended."""
+def _run(folder: Path, go: Callable[[Callable[[Step], None]], Campaign], *, report: bool) -> None:
+    """Run a campaign with its progress shown, tell how it ended, and make its report."""
     from mas2sim.campaign import EngineError
 
     try:
@@ -121,6 +161,8 @@ def _run(folder: Path, go: Callable[[Callable[[Step], None]], Campaign]) -> None
         click.echo(f"what is done is kept: mas2sim resume {folder}", err=True)
         raise click.exceptions.Exit(ENGINE_FAILED) from None
     _print_end(campaign)
+    if report:
+        make_report(campaign, keep=True)
     if len(campaign.failed):
         raise click.exceptions.Exit(FAILED_CASES)
 

@@ -44,10 +44,12 @@ def other_record(setup: CaseSetup, recording: Recording) -> OtherRecord | None:
     def metered(attribute: str) -> FloatArray:
         """Sum over the points of each meter, shape (level, participant, ptu)."""
         by_meter = [
-            np.array([getattr(each, attribute).sum(axis=1) for each in heard["measured_day"][name]])
+            np.array(
+                [getattr(each, attribute).sum(axis=1) for each in heard["measured_day"][name]]
+            ).T
             for name in names
         ]
-        return np.ascontiguousarray(np.moveaxis(by_meter, 1, -1).swapaxes(0, 1))
+        return np.stack(by_meter, axis=1)
 
     def stacked(values: list[FloatArray]) -> FloatArray:
         return np.stack(values, axis=1)

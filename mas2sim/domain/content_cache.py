@@ -43,6 +43,7 @@ class ContentCache:
 
     def __init__(self, most: int = MOST_VALUES) -> None:
         self._values: dict[str, Any] = {}
+        self._latest: dict[str, str] = {}
         self._digests: dict[int, tuple[Any, bytes]] = {}
         self._most = most
         self.hits = self.misses = 0
@@ -66,6 +67,15 @@ class ContentCache:
         if len(self._values) >= self._most:
             del self._values[next(iter(self._values))]
         return cast("T", self._values.setdefault(key, make()))
+
+    def latest(self, kind: str, content: tuple[Any, ...], make: Callable[[], T]) -> T:
+        """The same for what is large: only the latest value of a kind is kept."""
+        key = self._key((kind, *content))
+        before = self._latest.get(kind)
+        if before is not None and before != key:
+            self._values.pop(before, None)
+        self._latest[kind] = key
+        return self.get((kind, *content), make)
 
     def _key(self, content: tuple[Any, ...]) -> str:
         digest = hashlib.sha256()

@@ -84,6 +84,11 @@ def line_of(level: str, width: float = 2.0) -> dict[str, Any]:
     return {"color": LEVEL_COLOUR[level], "dash": LEVEL_DASH[level], "width": width}
 
 
+def short_name(level: object) -> str:
+    """Name of a level without what stands in brackets."""
+    return LEVEL_NAME[str(level)].partition(" (")[0]
+
+
 def clock_hours(result: Result) -> FloatArray:
     """Starts of the PTUs and the end of the day, shape (ptu + 1). [h]"""
     return np.append(result.series["clock_h"].to_numpy(), DAY_H)

@@ -14,7 +14,7 @@ STYLE_FILE, FIGURES_FILE = "page.css", "figures.js"
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A figure with what stands around it."""
+    """A figure with what stands around it; without one the note stands alone."""
 
     name: str
     title: str
@@ -23,8 +23,10 @@ class Panel:
     json: str
 
     @classmethod
-    def of(cls, name: str, title: str, note: str, figure: go.Figure) -> Panel:
+    def of(cls, name: str, title: str, note: str, figure: go.Figure | None) -> Panel:
         """Make a panel; plotly writes < and > as escapes, so no name in the data can end it."""
+        if figure is None:
+            return cls(name, title, note, 0, "")
         return cls(name, title, note, int(figure.layout.height), str(figure.to_json()))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from mas2sim.report.campaign_figures import campaign_panels
 from mas2sim.report.congestion_figures import congestion_panels
 from mas2sim.report.hosting_figures import hosting_panels
 from mas2sim.report.linkbox_figures import linkbox_panels
@@ -15,8 +16,8 @@ from mas2sim.results.study_result import StudyResult
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-Panels = Sequence[tuple[str, str, str, "go.Figure"]]
-"""Name, title, note and figure of each."""
+Panels = Sequence[tuple[str, str, str, "go.Figure | None"]]
+"""Name, title, note and figure of each; the note of one without a figure says why it has none."""
 
 DRAWN: Mapping[str, Callable[[StudyResult], Panels]] = MappingProxyType(
     {
@@ -24,6 +25,7 @@ DRAWN: Mapping[str, Callable[[StudyResult], Panels]] = MappingProxyType(
         "losses": losses_panels,
         "hosting": hosting_panels,
         "linkboxes": linkbox_panels,
+        "campaign": campaign_panels,
     }
 )
 

@@ -84,7 +84,7 @@ class ResultFolder:
         """
         target = Path(path).expanduser().resolve()
         _check_place(target)
-        _tidy(target)
+        tidy(target)
         state = _state(target, plan_hash, force=force)
         if state is not FolderState.FINISHED:
             _check_writable(target)
@@ -239,7 +239,7 @@ def _check_writable(target: Path) -> None:
         ) from error
 
 
-def _tidy(target: Path) -> None:
+def tidy(target: Path) -> None:
     """Remove what dead runs left beside `target`; bring back a result caught between renames."""
     if not target.parent.is_dir():
         return

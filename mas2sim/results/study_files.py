@@ -1,19 +1,16 @@
 """A study on disk: each table as CSV, all of them as one workbook, the grid as GeoJSON.
 
-The same study gives the same bytes, the workbook's too: what a workbook would say of the time at
-which it was made is left out.
+The same study gives the same bytes, the workbook's too.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,20 +20,14 @@ from mas2sim.domain.grid_state import GridLayout
 from mas2sim.results.folder import ResultFolder
 from mas2sim.results.result import REPORT_FILE, REPORT_FOLDER, STUDY_FILES
 from mas2sim.results.study_result import Column, GridDay, Headline, StudyResult, StudyTable
+from mas2sim.results.workbook import BookSheet, write_workbook
 from mas2sim.results.writing import store, write_provenance
-
-if TYPE_CHECKING:
-    from openpyxl import Workbook
 
 STUDY_FILE, WORKBOOK_FILE, MAP_FILE = "study.json", "tables.xlsx", "map.geojson"
 
 EARTH_A_M, EARTH_E2 = 6378137.0, 6.69437999014e-3
 """Semi-major axis, and square of the first eccentricity of WGS 84 (NGA.STND.0036)."""
 FURTHEST_DEG = (180.0, 90.0)
-SHEET_NAME_LENGTH = 31
-"""A workbook bears no longer names of sheets."""
-NO_DATE = datetime(2000, 1, 1)  # noqa: DTZ001 - workbooks have no time zones
-NO_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def write_study(
@@ -103,73 +94,26 @@ def write_study_files(result: StudyResult, folder: Path) -> tuple[str, ...]:
 
 def workbook(result: StudyResult) -> bytes:
     """Make a workbook: what the study is about, a sheet for each table, the columns' meaning."""
-    from openpyxl import Workbook
-
-    book = Workbook()
-    book.remove(book.worksheets[0])
     about = [("study", result.title), *result.facts]
+    if result.unfinished:
+        about.append(("unfinished", result.unfinished))
     about += [(each.label, f"{each.value} {each.unit}".strip()) for each in result.headlines]
     about += [("assumed", note) for note in result.notes]
     about += [("without an answer", failure) for failure in result.failures]
-    _sheet(book, "about", ("what", "figure"), about)
-    for table in result.tables:
-        rows = table.frame.itertuples(index=False, name=None)
-        _sheet(book, table.name, tuple(map(str, table.frame.columns)), rows)
     meaning = [
         (table.name, name, column.label, column.unit, column.note)
         for table in result.tables
         for name, column in table.columns.items()
         if name in table.frame.columns
     ]
-    _sheet(book, "columns", ("table", "column", "label", "unit", "note"), meaning)
-    book.properties.created = book.properties.modified = NO_DATE
-    return _without_dates(book)
-
-
-def _sheet(book: Workbook, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    from openpyxl.styles import Font
-
-    sheet = book.create_sheet(name[:SHEET_NAME_LENGTH])
-    sheet.append(list(header))
-    for row in rows:
-        sheet.append([_cell(value) for value in row])
-        for cell in sheet[sheet.max_row]:
-            # A name that begins with = is a name; as a formula it would be carried out.
-            if isinstance(cell.value, str):
-                cell.data_type = "s"
-    for cell in sheet[1]:
-        cell.font = Font(bold=True)
-    sheet.freeze_panes = "A2"
-
-
-def _cell(value: Any) -> Any:
-    """A value that a workbook knows; None for what is missing."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
-
-
-def _without_dates(book: Workbook) -> bytes:
-    """Save a workbook, and pack it again without the time of each file in it."""
-    saved, packed = io.BytesIO(), io.BytesIO()
-    book.save(saved)
-    with zipfile.ZipFile(saved) as dated, zipfile.ZipFile(packed, "w") as plain:
-        for name in dated.namelist():
-            content = dated.read(name)
-            if name == "docProps/core.xml":
-                content = _core_without_dates(content)
-            entry = zipfile.ZipInfo(name, NO_ZIP_DATE)
-            plain.writestr(entry, content, zipfile.ZIP_DEFLATED)
-    return packed.getvalue()
-
-
-def _core_without_dates(content: bytes) -> bytes:
-    """Properties of a workbook: saving it sets the time of the last change."""
-    start, end = content.index(b"<dcterms:modified"), content.index(b"</dcterms:modified>")
-    opening = content.index(b">", start) + 1
-    return content[:opening] + f"{NO_DATE.isoformat()}Z".encode() + content[end:]
+    sheets = [BookSheet("about", ("what", "figure"), about)]
+    for table in result.tables:
+        rows = table.frame.itertuples(index=False, name=None)
+        sheets.append(BookSheet(table.name, tuple(map(str, table.frame.columns)), rows))
+    sheets.append(BookSheet("columns", ("table", "column", "label", "unit", "note"), meaning))
+    made = io.BytesIO()
+    write_workbook(made, sheets)
+    return made.getvalue()
 
 
 def geojson(result: StudyResult) -> dict[str, Any] | None:
@@ -269,6 +213,7 @@ def _in_words(result: StudyResult) -> dict[str, Any]:
         "headlines": [asdict(each) for each in result.headlines],
         "notes": list(result.notes),
         "failures": list(result.failures),
+        "unfinished": result.unfinished,
         "tables": {table.name: _meaning(table) for table in result.tables},
     }
 
@@ -309,6 +254,7 @@ def read_study_files(folder: Path) -> StudyResult:
             ],
             notes=words["notes"],
             failures=words["failures"],
+            unfinished=words.get("unfinished", ""),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(

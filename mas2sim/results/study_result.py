@@ -114,7 +114,8 @@ class StudyResult:
     Parameters
     ----------
     kind : str
-        ``"congestion"``, ``"losses"``, ``"hosting"``, ``"linkboxes"`` or ``"check"``.
+        ``"congestion"``, ``"losses"``, ``"hosting"``, ``"linkboxes"``, ``"check"`` or
+        ``"campaign"``.
     title : str
     facts : sequence of (str, str)
         What was asked: grid, levels, limits, number of cases.
@@ -125,6 +126,8 @@ class StudyResult:
         What was assumed and what is not modelled, in sentences.
     failures : sequence of str
         Cases and draws without an answer, each with its reason; none is dropped silently.
+    unfinished : str
+        What of it is still to be done, in a sentence; empty for all that is whole.
     provenance : mapping
         From `make_provenance`.
     layout : GridLayout or None
@@ -145,6 +148,7 @@ class StudyResult:
     tables: Sequence[StudyTable]
     notes: Sequence[str] = ()
     failures: Sequence[str] = ()
+    unfinished: str = ""
     provenance: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     layout: GridLayout | None = None
     voltage_band_v: tuple[float, float] = (216.2, 253.0)

@@ -210,8 +210,8 @@ def _flow(
 
     if cache is None:
         return engine()
-    content = ("flow", unbalanced, substation.network, substation.layout, points)
-    return cache.get(content, lambda: FlowMemory(engine()))
+    content = (unbalanced, substation.network, substation.layout, points)
+    return cache.latest("flow", content, lambda: FlowMemory(engine()))
 
 
 def _substation(case: Case, cache: ContentCache | None) -> Substation:

@@ -15,7 +15,9 @@ def test_benchmarks_are_listed() -> None:
         "power_flow",
         "year_of_flows",
         "hosting",
+        "campaign",
         "campaign_plan",
+        "campaign_memory",
         "mosaik_overhead",
         "market_quality",
         "market_speed",
@@ -23,3 +25,4 @@ def test_benchmarks_are_listed() -> None:
     ):
         assert name in done.stdout
     assert "_market_runs" not in done.stdout
+    assert "_plain_way" not in done.stdout

@@ -31,7 +31,7 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Engines whose cases take no time; faults that are put in come to pass."""
     faults: dict[str, str] = {}
 
-    def engine(_name: str, workers: int) -> LocalEngine:
+    def engine(_name: str, workers: int, _scheduler: str | None) -> LocalEngine:
         return cheap_engine(workers, **faults)
 
     monkeypatch.setattr(commands, "_engine", engine)

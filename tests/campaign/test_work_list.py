@@ -128,3 +128,19 @@ def test_a_lock_keeps_others_out(ledger: Ledger) -> None:
     with ledger.locked():
         assert ledger.is_held
     assert not ledger.is_held
+
+
+def test_a_worker_that_died_when_its_work_was_done_costs_nothing(
+    plan: CampaignPlan, ledger: Ledger
+) -> None:
+    work = WorkList(ledger, plan, ledger.missing(plan))
+    task = work.take()
+    assert task is not None
+    work.case_ended(task, "error")
+    store(ledger, plan, task)
+    step = work.died(task, "killed")
+    assert (step.shards_done, step.run, step.failed) == (1, task.cases, 1)
+    assert step.shard_ended
+    following = work.take()
+    assert following is not None
+    assert following.shard != task.shard

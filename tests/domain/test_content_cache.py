@@ -46,3 +46,19 @@ def test_a_plan_is_made_once_and_the_oldest_goes_first() -> None:
 def test_what_has_no_content_is_refused() -> None:
     with pytest.raises(TypeError, match="object"):
         content_key((object(),))
+
+
+def test_of_what_is_large_only_the_latest_is_kept() -> None:
+    cache = ContentCache()
+    made = []
+
+    def flow(name: str) -> list[str]:
+        return cache.latest("flow", (name,), lambda: made.append(name) or [name])
+
+    assert flow("a") is flow("a")
+    assert cache.get(("flow", "a"), list) == ["a"]
+    flow("b")
+    flow("b")
+    flow("a")
+    assert made == ["a", "b", "a"]
+    assert len(cache._values) == 1

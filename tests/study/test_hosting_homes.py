@@ -8,9 +8,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from mas2sim.domain.content_cache import content_key
 from mas2sim.cosim import CaseSetup
 from mas2sim.domain.arrays import BoolArray, FloatArray
+from mas2sim.domain.content_cache import content_key
 from mas2sim.domain.home import Home
 from mas2sim.domain.limits import GridLimits
 from mas2sim.domain.typical_day import Level
