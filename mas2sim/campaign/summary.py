@@ -31,10 +31,8 @@ from mas2sim.campaign.summary_scenario import (
 )
 from mas2sim.campaign.summary_year import annual_table
 from mas2sim.domain.typical_day import Level
+from mas2sim.results.claims import LOSS_REDUCTION_PERCENT
 from mas2sim.results.study_result import Headline, StudyResult, StudyTable
-
-CLAIMED_PERCENT = (5.0, 8.0)
-"""Reduction of losses that the project's own overview claims (MAS2TERING, overview and results)."""
 
 TABLES: tuple[Callable[[SummaryRows], StudyTable], ...] = (
     by_scenario_table,
@@ -113,7 +111,7 @@ def _headlines(view: SummaryRows) -> list[Headline]:
     failed = len(campaign.failed)
     note = f"{failed:,} not ok, {campaign.missing:,} not done"
     found = [Headline("Cases ok", f"{view.cases:,}", f"of {len(campaign.plan.cases):,}", note)]
-    low, high = CLAIMED_PERCENT
+    low, high = LOSS_REDUCTION_PERCENT
     saved = savings(view, [LEVEL]).set_index(LEVEL)["saving_percent"]
     for level in view.levels:
         part = view.rows[view.rows[LEVEL] == level]

@@ -16,6 +16,7 @@ from mas2sim.report.small_multiples import (
     rows_of,
     value_words,
 )
+from mas2sim.results.claims import LOSS_REDUCTION_PERCENT
 from mas2sim.results.study_result import StudyTable
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ SCENARIO_FIGURES = (
     "loss_reduction_variable_percent",
 )
 LOSSES = SCENARIO_FIGURES[-2:]
-CLAIMED_PERCENT = (5.0, 8.0)
-"""Reduction of losses that Mas2tering expected (Mas2tering overview, 2017)."""
 CLAIM = "#cfe8dc"
 CLAIM_WORDS = "Claimed: 5 to 8 %"
 FLEXIBLE = "homes_flexible_percent"
@@ -58,7 +57,7 @@ def scenario_figure(table: StudyTable) -> go.Figure | None:
         at = cell(place, WIDE, len(names))
         _bars(figure, table.frame, ("smart",), name, **at)
         if name in LOSSES:
-            low, high = CLAIMED_PERCENT
+            low, high = LOSS_REDUCTION_PERCENT
             figure.add_hrect(low, high, fillcolor=CLAIM, line_width=0, layer="below", **at)
     if set(LOSSES) & set(names):
         figure.add_scatter(

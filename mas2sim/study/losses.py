@@ -11,6 +11,7 @@ import pandas as pd
 
 from mas2sim.domain.errors import ConfigurationError, Fault
 from mas2sim.domain.typical_day import Level
+from mas2sim.results.claims import LOSS_REDUCTION_PERCENT
 from mas2sim.results.kpi_definition import ratio, reduction_percent
 from mas2sim.results.study_result import Column, Headline, StudyResult, StudyTable
 from mas2sim.scenario import compose_case
@@ -27,8 +28,6 @@ CO2_G_PER_KWH = 200.0
 """Emissions of a kWh drawn from the grid [A]: the order of Great Britain's mean mix of the early
 2020s in the government's conversion factors for company reporting."""
 
-SEEDS_PERCENT = (5.0, 8.0)
-"""Reduction of losses that the project's own overview claims (MAS2TERING, overview and results)."""
 
 NAN = float("nan")
 
@@ -307,7 +306,7 @@ def _marginal_tables(years: Sequence[LossYear]) -> tuple[StudyTable, StudyTable]
 
 def _headlines(years: Sequence[LossYear]) -> list[Headline]:
     found = []
-    low, high = SEEDS_PERCENT
+    low, high = LOSS_REDUCTION_PERCENT
     for year in years:
         losses, base, level = year.losses(), _baseline(years, year), year.level.value
         found.append(

@@ -14,7 +14,6 @@ import plotly.graph_objects as go
 import pytest
 
 from mas2sim.report.campaign_bars import (
-    CLAIMED_PERCENT,
     annual_figure,
     participation_figure,
     scenario_figure,
@@ -26,6 +25,7 @@ from mas2sim.report.campaign_figures import DRAWINGS, campaign_panels
 from mas2sim.report.campaign_maps import binding_figure, pairs_figure
 from mas2sim.report.small_multiples import axis_words, kpi_words
 from mas2sim.report.study_page import study_page
+from mas2sim.results.claims import LOSS_REDUCTION_PERCENT
 from mas2sim.results.study_result import Column, StudyResult, StudyTable
 
 NAN = float("nan")
@@ -249,7 +249,7 @@ def test_the_claimed_band_stands_behind_losses_alone() -> None:
         for shape in drawn(scenario_figure, by_scenario()).layout.shapes
         if shape.type == "rect"
     ]
-    assert [(band.y0, band.y1, band.yref) for band in bands] == [(*CLAIMED_PERCENT, "y3")]
+    assert [(band.y0, band.y1, band.yref) for band in bands] == [(*LOSS_REDUCTION_PERCENT, "y3")]
     without = by_scenario().frame.drop(columns="loss_reduction_total_percent")
     assert not drawn(scenario_figure, table("by_scenario", without)).layout.shapes
 
