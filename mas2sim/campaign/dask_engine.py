@@ -7,7 +7,6 @@ known to have died, and is not run again by dask itself beside the work list.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from mas2sim.campaign.driver import Drivers
-from mas2sim.campaign.engine import EngineError, Watch
+from mas2sim.campaign.engine import EngineError, Watch, cores
 from mas2sim.campaign.ledger import RUN_FILE, Task
 from mas2sim.campaign.seat import MEMORY_MB, START_S, End, Outcome, SeatRules, Told
 from mas2sim.campaign.work_list import WorkList
@@ -60,7 +59,7 @@ class DaskEngine:
         Where the cluster on this machine serves dask's dashboard, e.g. ``"127.0.0.1:8787"``.
     """
 
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    workers: int = field(default_factory=cores)
     scheduler: str | None = None
     memory_mb: float = MEMORY_MB
     caches: bool = True
@@ -73,13 +72,7 @@ class DaskEngine:
 
     def run(self, work: WorkList, watch: Watch) -> None:
         """Run all tasks; see `Engine.run`."""
-        rules = SeatRules(
-            work.ledger.path,
-            work.plan.experiment.case_limit_s,
-            memory_mb=self.memory_mb,
-            caches=self.caches,
-            program=self.program,
-        )
+        rules = SeatRules.of(work, self)
         with self._connected(min(self.workers, work.tasks_left)) as client:
             DaskRun(client, work, watch, rules, _Patience(client, self.wait_s)).go()
 
@@ -90,12 +83,15 @@ class DaskEngine:
             with _connect(self.scheduler) as client:
                 yield client
             return
-        from distributed import Client, LocalCluster
+        from distributed import Client, LocalCluster, Security
 
         with (
             LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
+                # With certificates of its own: whoever reaches a port without runs code here.
+                protocol="tls://",
+                security=Security.temporary(),
                 host="127.0.0.1",
                 dashboard_address=self.dashboard,
                 scheduler_kwargs={} if self.dashboard else WITHOUT_DASHBOARD,

@@ -6,6 +6,7 @@ worker died; so a table is the same whatever engine made it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -60,17 +61,22 @@ class Step:
         """Time left at this rate. [s]"""
         return (self.cases - self.cases_done) / self.cases_per_s
 
+    @property
+    def pace(self) -> str:
+        """Failures and rate in words, e.g. ``"2 not ok, 5.01 cases/s"``."""
+        failed = [f"{self.failed} not ok"] if self.failed else []
+        rate = [f"{self.cases_per_s:.2f} cases/s"] if self.run else []
+        return ", ".join(failed + rate)
+
     def __str__(self) -> str:
         said = (
             f"{self.shards_done} of {self.shards} shards, {self.cases_done:,} of {self.cases:,} "
             "cases"
         )
-        if self.failed:
-            said += f", {self.failed} not ok"
-        if self.run:
-            said += f", {self.cases_per_s:.2f} cases/s"
-            if self.cases_done < self.cases:
-                said += f", {clock(self.left_s)} left"
+        if self.pace:
+            said += f", {self.pace}"
+        if self.run and self.cases_done < self.cases:
+            said += f", {clock(self.left_s)} left"
         return said
 
 
@@ -91,6 +97,14 @@ class Engine(Protocol):
         StoreError
             When results cannot be written.
         """
+
+
+def cores() -> int:
+    """Cores that this process may use: on a cluster they may be few of many."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
 
 
 def clock(seconds: float) -> str:

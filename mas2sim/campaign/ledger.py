@@ -11,10 +11,12 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from platform import node
 from typing import TYPE_CHECKING, Any
 
 from mas2sim.campaign.plan import CampaignPlan, Shard
@@ -32,6 +34,8 @@ KPI_FILE, CASES_FILE = "kpi.parquet", "cases.parquet"
 SHARDS, SERIES, WORKERS, REPORT = "shards", "series", HEARTBEATS, REPORT_FOLDER
 RUN_FILE, LOCK_FILE = "run.json", "campaign.lock"
 UNFINISHED = ".writing"
+GLANCE_S = 1.0
+"""Time that somebody may hold the lock who only looks at the campaign. [s]"""
 PART = re.compile(r"part-(\d+)-(\d+)-(\d+)\.parquet")
 OWN_NAMES = frozenset(
     (
@@ -85,6 +89,8 @@ class Ledger:
         ResultFolder.check_place(target)
         ledger = cls(target)
         found = {entry.name for entry in target.iterdir()} if target.is_dir() else set()
+        # What a process that died leaves of its own plan is nobody's.
+        found = {name for name in found if not name.endswith(UNFINISHED)}
         if found and PLAN_FILE not in found:
             raise StoreError(
                 f"{target}: the folder holds files that are no campaign ({min(found)} and "
@@ -98,9 +104,11 @@ class Ledger:
                     f"{plan.plan_hash}); choose another folder with --out, or remove this one"
                 )
         try:
-            ledger.make_folders()
+            target.mkdir(parents=True, exist_ok=True)
+            # First, so that a folder with anything in it says whose it is.
             if not (target / PLAN_FILE).is_file():
                 ledger.write(PLAN_FILE, plan.content)
+            ledger.make_folders()
         except OSError as error:
             raise StoreError(f"{target}: cannot be written ({error.strerror or error})") from error
         return ledger
@@ -213,7 +221,8 @@ class Ledger:
             return
         self.write_table(self.shard_path(shard.number), joined(tables))
         for part in parts:
-            self.part_path(part).unlink()
+            # Another job of Hydra's may have joined the same parts.
+            self.part_path(part).unlink(missing_ok=True)
 
     def write_table(self, path: Path, table: pd.DataFrame) -> None:
         """Write a table whole or not at all."""
@@ -223,7 +232,8 @@ class Ledger:
     @contextmanager
     def written(self, path: Path) -> Iterator[Path]:
         """Write to the name given in the block; it takes its own when the block ends well."""
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
+        # Processes of two machines may have one number.
+        unfinished = path.with_name(f".{path.name}.{node()}-{os.getpid()}{UNFINISHED}")
         try:
             yield unfinished
             unfinished.replace(path)
@@ -258,7 +268,9 @@ class Ledger:
             for entry in folder.glob(f".*{UNFINISHED}") if folder.is_dir() else ():
                 entry.unlink(missing_ok=True)
         for entry in (self.path / WORKERS).glob("*"):
-            entry.unlink(missing_ok=True)
+            # What cannot be removed, such as a file that is open on NFS, is in nobody's way.
+            with suppress(OSError):
+                entry.unlink()
 
     @contextmanager
     def locked(self, *, shared: bool = False) -> Iterator[None]:
@@ -274,8 +286,15 @@ class Ledger:
         StoreError
             When another process holds it.
         """
-        with (self.path / LOCK_FILE).open("a") as file:
-            if not _lock(file.fileno(), shared=shared):
+        # For reading too: on NFS a lock that is shared asks for it.
+        with (self.path / LOCK_FILE).open("a+") as file:
+            deadline = time.monotonic() + GLANCE_S
+            while not (held := _lock(file.fileno(), shared=shared)):
+                if time.monotonic() > deadline:
+                    break
+                # Whoever asks for the status takes the lock for a moment.
+                time.sleep(GLANCE_S / 10)
+            if not held:
                 raise StoreError(
                     f"{self.path}: another process is at work on this campaign; see "
                     "`mas2sim status`"
@@ -288,7 +307,12 @@ class Ledger:
         path = self.path / LOCK_FILE
         if not path.is_file():
             return False
-        with path.open("a") as file:
+        try:
+            file = path.open("a+")
+        except OSError:
+            # Somebody else's campaign can be looked at, too.
+            file = path.open()
+        with file:
             return not _lock(file.fileno())
 
 
@@ -302,8 +326,11 @@ def _lock(descriptor: int, *, shared: bool = False) -> bool:
     try:
         kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except OSError:
+    except (BlockingIOError, PermissionError):
         return False
+    except OSError:
+        # A file system without locks keeps nobody out, as above.
+        return True
     return True
 
 

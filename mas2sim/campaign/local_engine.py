@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import dataclass, field
 
 from mas2sim.campaign.driver import Drivers
-from mas2sim.campaign.engine import Watch
+from mas2sim.campaign.engine import Watch, cores
 from mas2sim.campaign.seat import MEMORY_MB, Seat, SeatRules, seat_name
 from mas2sim.campaign.work_list import WorkList
 
@@ -28,23 +26,17 @@ class LocalEngine:
     caches : bool
         Whether workers keep what cases share.
     program : tuple of str
-        What is started as a worker; the campaign's folder is its argument.
+        What is started as a worker process; empty: mas2sim's own.
     """
 
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    workers: int = field(default_factory=cores)
     memory_mb: float = MEMORY_MB
     caches: bool = True
-    program: tuple[str, ...] = (sys.executable, "-m", "mas2sim.campaign.worker")
+    program: tuple[str, ...] = ()
 
     def run(self, work: WorkList, watch: Watch) -> None:
         """Run all tasks; see `Engine.run`."""
-        rules = SeatRules(
-            work.ledger.path,
-            work.plan.experiment.case_limit_s,
-            memory_mb=self.memory_mb,
-            caches=self.caches,
-            program=self.program,
-        )
+        rules = SeatRules.of(work, self)
         drivers = Drivers(work, watch)
         try:
             for number in range(1, min(self.workers, work.tasks_left) + 1):

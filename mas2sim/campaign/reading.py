@@ -82,8 +82,15 @@ class Campaign:
         coords = {name: list(dict.fromkeys(self.kpi[name])) for name in self.axes}
         for axis in self.plan.experiment.axes:
             # In the order of the experiment; the rows are in that in which they were run.
-            order = {text.strip("'\""): place for place, text in enumerate(axis.texts)}
-            coords[axis.key].sort(key=lambda value, order=order: order.get(str(value), len(order)))  # type: ignore[misc]
+            places_of = {text: place for place, text in enumerate(axis.overrides)}
+            # By value, not by text: 1 and 2.5 are 1.0 and 2.5 in one column.
+            order = {
+                each.columns[axis.key]: places_of[text]
+                for each in self.plan.cases
+                for text in each.overrides
+                if text in places_of
+            }
+            coords[axis.key].sort(key=lambda value, order=order: order.get(value, len(order)))  # type: ignore[misc]
         coords[LEVEL] = levels
         shape = tuple(len(coords[name]) for name in dims)
         places = tuple(
@@ -194,10 +201,14 @@ def open_campaign(path: Path | str) -> Campaign:
     StoreError
         When there is no campaign, nothing of it is done yet, or a file is damaged.
     """
+    ledger = Ledger.find(path)
+    return opened(ledger, ledger.read_plan())
+
+
+def opened(ledger: Ledger, plan: CampaignPlan) -> Campaign:
+    """Read a campaign of which the plan is at hand: that of thousands of cases takes a while."""
     import pandas as pd
 
-    ledger = Ledger.find(path)
-    plan = ledger.read_plan()
     tables = [ledger.path / name for name in (KPI_FILE, CASES_FILE)]
     if all(table.is_file() for table in tables):
         try:

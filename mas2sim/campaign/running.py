@@ -19,7 +19,7 @@ from mas2sim.campaign.ledger import (
     spans,
 )
 from mas2sim.campaign.plan import CampaignPlan, changed_since, make_plan
-from mas2sim.campaign.reading import Campaign, open_campaign
+from mas2sim.campaign.reading import Campaign, opened
 from mas2sim.campaign.table import cases_table, read_rows
 from mas2sim.campaign.work_list import WorkList
 from mas2sim.domain.errors import StoreError
@@ -87,7 +87,7 @@ def run_plan(
         if force:
             ledger.forget()
         _run_missing(ledger, plan, engine, watch)
-    return open_campaign(ledger.path)
+    return opened(ledger, plan)
 
 
 def resume_campaign(
@@ -107,11 +107,11 @@ def resume_campaign(
     plan = ledger.read_plan()
     with ledger.locked():
         if _is_whole(ledger, plan):
-            return open_campaign(ledger.path)
+            return opened(ledger, plan)
         check_unchanged(ledger, plan)
         ledger.make_folders()
         _run_missing(ledger, plan, engine, watch)
-    return open_campaign(ledger.path)
+    return opened(ledger, plan)
 
 
 def _is_whole(ledger: Ledger, plan: CampaignPlan) -> bool:
@@ -130,6 +130,24 @@ def check_unchanged(ledger: Ledger, plan: CampaignPlan) -> None:
         )
 
 
+def _check_versions(ledger: Ledger) -> None:
+    """Refuse to mix what other versions of libraries give."""
+    from mas2sim.results.provenance import package_versions
+
+    before, now = ledger.read(PROVENANCE_FILE).get("versions", {}), package_versions()
+    changed = [
+        f"{name} was {version}, is {now.get(name)}"
+        for name, version in before.items()
+        if now.get(name) != version
+    ]
+    if changed:
+        raise StoreError(
+            f"{ledger.path}: begun with other versions: {'; '.join(changed)}. Old and new figures "
+            "do not mix: install those, or compute all again with --force or in another folder "
+            "(--out)"
+        )
+
+
 def _run_missing(ledger: Ledger, plan: CampaignPlan, engine: Engine, watch: Watch) -> None:
     """Run what is missing and put the whole into one table; only for who holds the lock."""
     try:
@@ -140,6 +158,8 @@ def _run_missing(ledger: Ledger, plan: CampaignPlan, engine: Engine, watch: Watc
                 ledger.join(shard)
         if not (ledger.path / PROVENANCE_FILE).is_file():
             ledger.write(PROVENANCE_FILE, _provenance(plan))
+        elif tasks:
+            _check_versions(ledger)
         if tasks:
             begun = {
                 "process": os.getpid(),
@@ -149,6 +169,11 @@ def _run_missing(ledger: Ledger, plan: CampaignPlan, engine: Engine, watch: Watc
             }
             ledger.write(RUN_FILE, begun)
             engine.run(WorkList(ledger, plan, tasks), watch)
+            if left := spans(ledger.missing(plan)):
+                raise StoreError(
+                    f"{ledger.path}: {left} cases are missing though the engine has ended; look "
+                    f"whether files were removed, then: mas2sim resume {ledger.path}"
+                )
         if not _is_whole(ledger, plan):
             _compact(ledger, plan)
     except OSError as error:

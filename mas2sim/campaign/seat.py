@@ -19,10 +19,13 @@ from pathlib import Path
 from platform import node
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from mas2sim.campaign.ledger import WORKERS, Task
 from mas2sim.campaign.worker import BEGUN, DONE, ENDED, READY, STOPPED, WITHOUT_CACHES
+
+if TYPE_CHECKING:
+    from mas2sim.campaign.work_list import WorkList
 
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
@@ -32,6 +35,8 @@ MEMORY_MB = 1_500.0
 """A worker that holds more is replaced when its task is done. [MB]"""
 START_S = 120.0
 """Time in which a worker must have started. [s]"""
+UNREAD_S = 1.0
+"""Time in which what a worker has said is read. [s]"""
 MOST_FALSE_STARTS = 3
 LAST_WORDS = 400
 """Characters of a dead worker's standard error that are told."""
@@ -74,6 +79,14 @@ class Outcome:
     number: int = -1
 
 
+class HasWorkers(Protocol):
+    """What every engine may be told of its workers; see `SeatRules`."""
+
+    memory_mb: float
+    caches: bool
+    program: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class SeatRules:
     """What holds for every worker of a seat.
@@ -99,10 +112,16 @@ class SeatRules:
     caches: bool = True
     program: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, work: WorkList, engine: HasWorkers) -> SeatRules:
+        """The rules of one engine for what is to be done."""
+        limit_s = work.plan.experiment.case_limit_s
+        return cls(work.ledger.path, limit_s, engine.memory_mb, engine.caches, engine.program)
+
     @property
     def command(self) -> list[str]:
         """What is started."""
-        program = self.program or (sys.executable, "-m", "mas2sim.campaign.worker")
+        program = self.program or (sys.executable, "-m", "mas2sim.campaign")
         return [*program, str(self.folder), *([] if self.caches else [WITHOUT_CACHES])]
 
 
@@ -192,8 +211,12 @@ class Seat:
                 # Whoever stops may have looked for the worker just before this one was there.
                 worker.kill()
             try:
-                if worker.receive(START_S)["kind"] == READY:
+                message = worker.receive(START_S)
+                if message["kind"] == READY:
                     return worker
+                if message["kind"] == STOPPED:
+                    self.dismiss()
+                    return Outcome(End.UNFIT, message["reason"])
             except (_DiedError, _LateError) as error:
                 worker.kill()
                 self._worker, death = None, str(error)
@@ -248,7 +271,11 @@ class _Worker:
         try:
             message = self._messages.get(timeout=limit_s)
         except Empty:
-            raise _LateError(f"no word within {limit_s:g} s") from None
+            # If this process itself was halted (Ctrl-Z), what was said meanwhile is still unread.
+            try:
+                message = self._messages.get(timeout=UNREAD_S)
+            except Empty:
+                raise _LateError(f"no word within {limit_s:g} s") from None
         if message is None:
             raise _DiedError(self._death())
         return message

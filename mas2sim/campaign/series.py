@@ -127,7 +127,8 @@ def _write_extremes(
     import h5py
 
     ptus = len(cases[0][1]["vm_min_pu"][0])
-    with h5py.File(path, "w", track_order=True) as file:
+    # In memory: on a full disk HDF5 takes the process with it instead of raising an error.
+    with h5py.File(path, "w", track_order=True, driver="core", backing_store=False) as file:
         text = h5py.string_dtype()
         file.create_dataset("case", data=[planned.case for planned, _ in cases], dtype=text)
         file.create_dataset("level", data=list(levels), dtype=text)
@@ -145,6 +146,8 @@ def _write_extremes(
             for axis, scale in enumerate(("case", "level", dimension)):
                 variable.dims[axis].attach_scale(file[scale])
             variable.attrs.update(units=unit, long_name=meaning, coordinates="number")
+        file.flush()
+        path.write_bytes(file.id.get_file_image())
 
 
 def _extremes_of(case: CaseLevel, places: _Places) -> dict[str, FloatArray]:

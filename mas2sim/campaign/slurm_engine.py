@@ -66,13 +66,7 @@ class SlurmEngine:
         from distributed import Client
 
         jobs = min(self.workers, work.tasks_left)
-        rules = SeatRules(
-            work.ledger.path,
-            work.plan.experiment.case_limit_s,
-            memory_mb=self.memory_mb,
-            caches=self.caches,
-            program=self.program,
-        )
+        rules = SeatRules.of(work, self)
         name, folder = f"mas2sim-{work.plan.plan_hash}", work.ledger.path / WORKERS
         with (
             _cluster(name, folder) as cluster,

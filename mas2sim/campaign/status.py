@@ -131,6 +131,11 @@ def _counts(ledger: Ledger, plan: CampaignPlan) -> tuple[dict[str, int], set[int
         except FileNotFoundError:
             # A part that became a shard in this very moment.
             continue
+        except Exception as error:
+            raise StoreError(
+                f"{path}: the file is damaged ({type(error).__name__}); remove it, then: "
+                f"mas2sim resume {ledger.path}"
+            ) from error
         statuses.update(zip(rows[NUMBER], rows[CASE_STATUS], strict=True))
     return dict(Counter(statuses.values())), set(statuses)
 

@@ -6,7 +6,7 @@ effects of each axis, level against level, where the limit binds, and cases that
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 
 from mas2sim.campaign.reading import Campaign
@@ -77,7 +77,7 @@ def campaign_summary(
         kind="campaign",
         title=f"Campaign {campaign.plan.experiment.name}",
         facts=_facts(view),
-        headlines=_headlines(view),
+        headlines=_headlines(view, _less_in_a_year(tables)),
         tables=tuple(tables),
         notes=_notes(view),
         failures=failures(campaign),
@@ -106,7 +106,17 @@ def _facts(view: SummaryRows) -> list[tuple[str, str]]:
     ]
 
 
-def _headlines(view: SummaryRows) -> list[Headline]:
+def _less_in_a_year(tables: Sequence[StudyTable]) -> dict[str, float]:
+    """Reduction of a year's losses by level, over all combinations; empty without a year."""
+    annual = next(table.frame for table in tables if table.name == "annual")
+    if annual.empty or Level.BASELINE not in set(annual[LEVEL]):
+        return {}
+    losses = annual.groupby(LEVEL, observed=True)["loss_kwh"].sum()
+    before = losses[Level.BASELINE.value]
+    return {str(level): 100.0 * (before - kwh) / before for level, kwh in losses.items()}
+
+
+def _headlines(view: SummaryRows, in_a_year: Mapping[str, float]) -> list[Headline]:
     campaign = view.campaign
     failed = len(campaign.failed)
     note = f"{failed:,} not ok, {campaign.missing:,} not done"
@@ -124,13 +134,14 @@ def _headlines(view: SummaryRows) -> list[Headline]:
             found.append(Headline(f"Saved, {level}", f"{saving:.2f}", "%", note))
         if len(less):
             within = 100.0 * less.between(low, high).mean()
-            note = (
-                f"mean over cases, against baseline; {within:.0f} % of cases within the {low:g} to "
-                f"{high:g} % claimed at the outset"
-            )
-            found.append(
-                Headline(f"Less losses, {level}", f"{less.mean():.2f}", "% of all losses", note)
-            )
+            claimed = f"{within:.0f} % of cases within the {low:g} to {high:g} % claimed"
+            if level in in_a_year:
+                value = in_a_year[level]
+                note = f"of a year's; mean of the cases' own {less.mean():.2f} %; {claimed}"
+            else:
+                value = float(less.mean())
+                note = f"mean of the cases' own; {claimed}"
+            found.append(Headline(f"Less losses, {level}", f"{value:.2f}", "% of all losses", note))
     binds = binding(view)
     if len(binds):
         note = "plans of uc2 beyond the limit on the sum of the connections"

@@ -29,8 +29,15 @@ The registry calls no voltage better than another; where PV feeds in, it is the 
 what a grid can take.
 """
 EACH_END = 5
+COMMUNITIES = "communities"
 COMMAND = Column("Command", note="runs the case alone")
 CASE_COLUMN = Column("Case", note="its name in the tables")
+
+
+def _apart(ranked: pd.DataFrame, view: SummaryRows) -> pd.DataFrame:
+    """The first of those that differ in their communities alone."""
+    others = [axis for axis in view.swept if axis != COMMUNITIES]
+    return ranked.drop_duplicates(others) if others else ranked
 
 
 def best_and_worst_table(view: SummaryRows) -> StudyTable:
@@ -45,8 +52,10 @@ def best_and_worst_table(view: SummaryRows) -> StudyTable:
                 continue
             part = view.rows[(view.rows[LEVEL] == level) & view.rows[name].notna()]
             ranked = part.sort_values(name, kind="stable", ascending=better == "lower")
-            each_end = min(EACH_END, len(ranked) // 2) or len(ranked)
-            ends = {"best": ranked[:each_end], "worst": ranked[::-1][:each_end]}
+            # Cases that differ in their communities alone are nearly alike: one of them is enough.
+            best, worst = (_apart(each, view) for each in (ranked, ranked[::-1]))
+            each_end = min(EACH_END, len(best) // 2) or len(best)
+            ends = {"best": best[:each_end], "worst": worst[:each_end]}
             rows += [
                 {
                     "kpi": name,

@@ -74,7 +74,10 @@ def effects_table(view: SummaryRows) -> StudyTable:
         columns[name] = column
         note = "mean less the mean over all cases of the level"
         columns[effect] = Column(f"{column.label}, effect", column.unit, note, column.decimals)
-    note = f"{view.behind} Effect: mean less the mean over all cases of that level.{_caution(view)}"
+    note = (
+        f"{view.behind} Effect: mean less the mean over all cases of that level. Means of the "
+        f"cases' own savings and reductions, which are no ratios of sums.{_caution(view)}"
+    )
     frame = pd.concat(parts, ignore_index=True) if parts else None
     return as_table("effects", "Effects of each axis", note, frame, columns)
 

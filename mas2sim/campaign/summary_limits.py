@@ -31,6 +31,9 @@ _COLUMNS = {
     "congested_before_ptus": Column("PTUs beyond it at uc2", "", "mean where it binds", 1),
     "congested_ptus": Column("PTUs beyond it at uc3", "", "mean where it binds", 1),
     "kept_percent": Column("Kept at uc3", "% of cases", "of those in which it binds", 1),
+    "by_market_percent": Column(
+        "Kept by the market alone", "% of cases", "of those in which it binds: none was limited", 1
+    ),
     "dso_payment_eur": Column("Paid by the DSO", "EUR", "mean where it binds"),
     "curtailed_kwh": Column("Curtailed", "kWh", "mean where it binds", 1),
 }
@@ -72,7 +75,8 @@ def _shares(rows: pd.DataFrame, axes: tuple[str, ...]) -> list[dict[str, Any]]:
         named |= dict(zip(("value", "value_b"), map(str, values), strict=False))
         where = part[part["binds"]]
         bound = where[list(WHERE_BOUND)].mean()
-        kept = (where["congested_ptus"] == 0.0).mean()
+        is_kept = where["congested_ptus"] == 0.0
+        by_market = is_kept & (where["curtailed_kwh"] == 0.0)
         found.append(
             {
                 **everything,
@@ -80,7 +84,8 @@ def _shares(rows: pd.DataFrame, axes: tuple[str, ...]) -> list[dict[str, Any]]:
                 "cases": len(part),
                 "binding_cases": len(where),
                 "binding_percent": 100.0 * len(where) / len(part),
-                "kept_percent": 100.0 * kept,
+                "kept_percent": 100.0 * is_kept.mean(),
+                "by_market_percent": 100.0 * by_market.mean(),
                 **{name: bound[name] for name in WHERE_BOUND},
             }
         )

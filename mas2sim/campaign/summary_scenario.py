@@ -68,7 +68,8 @@ def by_scenario_table(view: SummaryRows) -> StudyTable:
         f"{view.behind} Unweighted over the swept design, every case alike, so no year: the table "
         "of annual figures weighs days. Bills and payments are ratios of sums over all homes and "
         f"cases; the saving is {SAVING_BY_SUMS if view.knows_bills else SAVING_BY_CASE}. The other "
-        "columns are means over the cases that have the figure."
+        "columns are means over the cases that have the figure, reductions of the cases' own. At "
+        "uc3 members pay what they would at uc2: what it costs is in the DSO's payment."
     )
     return as_table(
         "by_scenario", "Bill, self-consumption, peak and losses by scenario", note, frame, columns

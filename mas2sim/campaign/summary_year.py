@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,12 @@ COLUMNS: Mapping[str, Column] = {
     "loss_percent": Column("Losses", "%", "of the energy that enters the low-voltage grid", 3),
     "loss_reduction_total_percent": Column("Less losses than baseline, all", "%"),
     "loss_reduction_variable_percent": Column("Less losses than baseline, variable", "%"),
-    "peak_import_kw": Column("Peak import", "kW", "greatest of any day and substation", 1),
+    "peak_import_kw": Column(
+        "Peak import",
+        "kW",
+        "greatest of any day; of substations the sum of each one's own",
+        1,
+    ),
     "peak_import_reduction_percent": Column("Lower peak than baseline", "%"),
     "dso_payment_eur": Column("Paid by the DSO", "EUR/a", decimals=0),
     "voltage_outside_hours": Column(
@@ -102,8 +108,9 @@ def _how(view: SummaryRows) -> str:
     substations = "Sums over all substations. " if _is_summed(view) else ""
     return (
         "Sums over the typical days, each by the days of the year that it stands for; the peak is "
-        f"the greatest of all days, unweighted. {mean}{substations}Money and energy of homes only; "
-        "losses with all participants."
+        f"each substation's greatest of all days, unweighted. {mean}{substations}Money and energy "
+        "of homes only; losses with all participants. Members pay no more at uc3 than at uc2: "
+        "what uc3 costs is in the DSO's payment."
     )
 
 
@@ -154,13 +161,22 @@ def _years(view: SummaryRows, keys: list[str]) -> tuple[pd.DataFrame, int]:
     needed = len(weights) * seeds * (len(view.swept[SUBSTATION]) if summed else 1)
     # A day without a figure leaves the year without it.
     sums = groups[list(SUMMED)].sum(min_count=needed)
-    peaks = groups["peak_import_kw"].max()
+    # Each substation has a transformer of its own: the greatest of all would hide the others.
+    own = rows.assign(own=view.rows[SUBSTATION]).groupby(
+        [*keys, SUBSTATION, LEVEL, "own"], observed=True
+    )
+    peaks = own["peak_import_kw"].max().groupby([*keys, SUBSTATION, LEVEL], observed=True).sum()
     cases = groups.size()
     year = sums.assign(peak_import_kw=peaks, cases=cases).reset_index()
     year["homes"] = year["homes_count"] / sum(weights.values())
     whole = year["cases"] == needed
-    left_out = year.loc[~whole, [*keys, SUBSTATION]].drop_duplicates()
-    return _figures(year[whole], [*keys, SUBSTATION], seeds), len(left_out)
+    named = [*keys, SUBSTATION]
+    kept = year.loc[whole, named].drop_duplicates()
+    # Of what was planned: a combination of which no case is ok has no row to be counted by.
+    planned = prod(
+        len(view.swept.get(key, ("",))) for key in named if key != SUBSTATION or not summed
+    )
+    return _figures(year[whole], named, seeds), planned - len(kept)
 
 
 def _figures(year: pd.DataFrame, keys: list[str], seeds: int) -> pd.DataFrame:

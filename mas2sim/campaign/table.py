@@ -27,11 +27,14 @@ def read_rows(ledger: Ledger, plan: CampaignPlan) -> pd.DataFrame:
     tables = []
     for shard in plan.shards:
         path = ledger.shard_path(shard.number)
-        paths = [path] if path.is_file() else map(ledger.part_path, ledger.parts(shard.number))
-        for each in paths:
+        parts = [] if path.is_file() else [*map(ledger.part_path, ledger.parts(shard.number))]
+        # Parts become the shard while they are listed or read: then it has all their rows.
+        for each in [*parts, path]:
             try:
                 # As one file: pandas would look for a data set of many first, at twice the time.
                 tables.append(ParquetFile(each).read(use_threads=False).to_pandas())
+            except FileNotFoundError:
+                continue
             except Exception as error:
                 raise StoreError(
                     f"{each}: the file is damaged ({type(error).__name__}); remove it, then: "
@@ -54,4 +57,5 @@ def cases_table(rows: pd.DataFrame, plan: CampaignPlan) -> pd.DataFrame:
 
 def command(plan: CampaignPlan, case: PlannedCase) -> str:
     """What to type to run one case of a campaign alone."""
-    return shlex.join(["mas2sim", "run", *plan.experiment.shared, *case.overrides])
+    data = [] if plan.data is None else ["--data", plan.data]
+    return shlex.join(["mas2sim", "run", *plan.experiment.shared, *case.overrides, *data])

@@ -111,6 +111,9 @@ class WorkList:
     def timed_out(self, task: Task, number: int, limit_s: float) -> Step:
         """Give up a case that took too long; the others of its task run again without it."""
         with self._changed:
+            if self.path(task).is_file():
+                # It was done, and only the word of it came too late.
+                return self._finished_task(task)
             self._forget(task)
             self._failures.pop(task, None)
             around = (Task(task.shard, task.start, number), Task(task.shard, number + 1, task.stop))

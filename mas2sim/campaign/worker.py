@@ -1,4 +1,4 @@
-"""The process that runs tasks: ``python -m mas2sim.campaign.worker FOLDER``.
+"""The process that runs tasks: ``python -m mas2sim.campaign FOLDER``.
 
 A program of its own and not a fork: it starts with nothing of its parent's, and a crash costs no
 more than its task. It is told a task by a line on its standard input, tells what it does by lines
@@ -43,11 +43,18 @@ def main(arguments: list[str]) -> int:
 
     # Heavy, and so after the listener: a parent that is gone is noticed at once.
     from mas2sim.campaign.ledger import Ledger, Task
+    from mas2sim.campaign.plan import changed_since
     from mas2sim.campaign.shard import ShardRunner
 
     ledger = Ledger.find(Path(arguments[0]))
-    runner = ShardRunner(ledger, ledger.read_plan(), caches=WITHOUT_CACHES not in arguments)
+    plan = ledger.read_plan()
     reporter = _Reporter(told, ledger)
+    if changed := changed_since(plan):
+        # A worker may start hours after the plan was made, and from another folder's files.
+        said = f"changed since the campaign was planned: {'; '.join(changed)}"
+        reporter.tell(STOPPED, reason=said)
+        return 1
+    runner = ShardRunner(ledger, plan, caches=WITHOUT_CACHES not in arguments)
     reporter.tell(READY)
     while (numbers := tasks.get()) is not None:
         task = Task(*numbers)
@@ -141,10 +148,3 @@ def _peak_mb() -> float:
         return 0.0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak * (1.0 if sys.platform == "darwin" else 1024.0) / BYTES_PER_MB
-
-
-if __name__ == "__main__":
-    code = main(sys.argv[1:])
-    sys.stderr.flush()
-    # Without the interpreter's own ending, which would wait for the thread that reads the input.
-    os._exit(code)

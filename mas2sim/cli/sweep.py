@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,9 +122,9 @@ def resume(
 
 
 def _workers(workers: int | None) -> int:
-    import os
+    from mas2sim.campaign.engine import cores
 
-    return workers or os.cpu_count() or 1
+    return workers or cores()
 
 
 def _engine(name: str, workers: int, scheduler: str | None) -> Engine:
@@ -151,7 +152,7 @@ def _run(folder: Path, go: Callable[[Callable[[Step], None]], Campaign], *, repo
     from mas2sim.campaign import EngineError
 
     try:
-        with _shown() as watch:
+        with _told_to_end(), _shown() as watch:
             campaign = go(watch)
     except KeyboardInterrupt:
         click.echo(f"interrupted; what is done is kept: mas2sim resume {folder}", err=True)
@@ -168,6 +169,36 @@ def _run(folder: Path, go: Callable[[Callable[[Step], None]], Campaign], *, repo
 
 
 @contextmanager
+def _told_to_end() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP do what Ctrl-C does: batch systems and closed terminals send them."""
+
+    def interrupted(*_told: object) -> None:
+        raise KeyboardInterrupt
+
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # What was told to be ignored, as nohup does, stays so.
+    taken = [
+        each
+        for each in map(signal.Signals.__getitem__, names)
+        if signal.getsignal(each) is signal.SIG_DFL
+    ]
+    for each in taken:
+        signal.signal(each, interrupted)
+    try:
+        yield
+    finally:
+        for each in taken:
+            signal.signal(each, signal.SIG_DFL)
+
+
+def _line(step: Step) -> None:
+    """Say that a shard is done; that nobody reads it any more is no reason to stop."""
+    if step.shard_ended:
+        with suppress(OSError):
+            click.echo(str(step), err=True)
+
+
+@contextmanager
 def _shown() -> Iterator[Callable[[Step], None]]:
     """A bar on a terminal, one line for each shard elsewhere."""
     from rich.console import Console
@@ -175,10 +206,10 @@ def _shown() -> Iterator[Callable[[Step], None]]:
     from mas2sim.cli.progress import show_progress
 
     if not Console(stderr=True).is_terminal:
-        yield lambda step: click.echo(str(step), err=True) if step.shard_ended else None
+        yield _line
         return
     with show_progress() as progress:
-        yield lambda step: progress("run the cases", step.cases_done, step.cases)
+        yield lambda step: progress("run the cases", step.cases_done, step.cases, step.pace)
 
 
 def _print_plan(plan: CampaignPlan, workers: int) -> None:

@@ -116,7 +116,7 @@ def _names(kind: type[Any]) -> tuple[str, ...]:
 
 def _add(digest: _Sink, value: Any) -> None:
     """Add a value with its kind and size, so that no two values read alike."""
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         digest.update(f"array{value.dtype}{value.shape}".encode())
         digest.update(np.ascontiguousarray(value).tobytes())
     elif value is None or isinstance(value, str | int | float | Enum):

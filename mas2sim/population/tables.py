@@ -24,6 +24,10 @@ from mas2sim.domain.typical_day import DayType, Season, Weather
 HARMONICS = 8
 """Number of harmonics of the average demand in profiles/average_demand.csv."""
 
+ROUNDED_SHARE = 1e-6
+"""By this the shares of the weathers may miss one: more makes a year shorter or longer."""
+DAYS_OF_A_YEAR = (365, 366)
+
 _Value = TypeVar("_Value")
 
 
@@ -258,6 +262,12 @@ def _read_seasons(path: Path, faults: list[Fault]) -> dict[Season, SeasonFacts]:
             weather_share={weather: entry.number(f"{weather}_share", 0, 1) for weather in Weather},
             wind_mean_m_per_s=entry.number("wind_m_per_s", 0.1, 30),
         )
+        shares = sum(seasons[season].weather_share.values())
+        if abs(shares - 1.0) > ROUNDED_SHARE:
+            faults.append(Fault(entry.where, f"shares of weathers that sum to {shares:g}", "1"))
+    days = sum(each.days for each in seasons.values())
+    if len(seasons) == len(Season) and days not in DAYS_OF_A_YEAR:
+        faults.append(Fault(path.name, f"{days} days in all seasons", "365 or 366"))
     lacking = [season for season in Season if season not in seasons]
     if lacking:
         faults.append(Fault(path.name, f"no line for {', '.join(lacking)}", "one line per season"))

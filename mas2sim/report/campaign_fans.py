@@ -33,11 +33,13 @@ DAY = {
     "line_loading_max_percent": "Line",
 }
 UNITS = {"percent": "% of the rating", "pu": "p.u."}
+BASE_V = 400.0 / 3**0.5
+"""Voltage phase to neutral that 1 p.u. stands for: 230.9 V, not the 230 V that limits refer to."""
 LIMITS = {
     "transformer_duration_percent": 100.0,
     "line_loading_max_percent": 100.0,
-    "vm_max_pu": 1.1,
-    "vm_min_pu": 0.94,
+    "vm_max_pu": 253.0 / BASE_V,
+    "vm_min_pu": 216.2 / BASE_V,
 }
 """Ratings, and the statutory limits of voltage (ESQCR 2002: +10 %, -6 % of 230 V)."""
 HOURS = (6, 12, 18)

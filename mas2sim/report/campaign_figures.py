@@ -61,9 +61,9 @@ DRAWINGS = (
         "scenario",
         "What each use case brings, by scenario",
         (
-            "Means over the cases of a scenario, against the baseline of the same case. The green "
-            "band is the reduction of losses by 5 to 8 % that Mas2tering expected (Mas2tering "
-            "overview, 2017)."
+            "Savings are ratios of sums over the cases of a scenario, the other bars means of the "
+            "cases' own, against the baseline of the same case. The green band is the reduction of "
+            "losses by 5 to 8 % that Mas2tering expected (Mas2tering overview, 2017)."
         ),
         "by_scenario",
         scenario_figure,

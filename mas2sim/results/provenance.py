@@ -11,6 +11,7 @@ from mas2sim.results.case_identity import plan_hash
 
 MAIN_PACKAGES = (
     "numpy",
+    "numba",
     "pandas",
     "xarray",
     "power-grid-model",
@@ -63,11 +64,12 @@ def make_provenance(
         "assumptions": list(assumptions),
         "mas2sim": _version("mas2sim"),
         "python": platform.python_version(),
-        "versions": _versions(),
+        "versions": package_versions(),
     }
 
 
-def _versions() -> dict[str, str | None]:
+def package_versions() -> dict[str, str | None]:
+    """Installed versions of `MAIN_PACKAGES`; None for what is not installed."""
     return {name: _version(name) for name in MAIN_PACKAGES}
 
 
