@@ -58,6 +58,7 @@ def test_faults_are_told_before_anything_runs(tmp_path: Path) -> None:
 
 def test_a_sweep_goes_to_its_end_and_is_kept(cheap: dict[str, str], tmp_path: Path) -> None:
     arguments = ("sweep", written(tmp_path), "seed=1,2", "--out", tmp_path / "c", "--workers", "1")
+    arguments = (*arguments, "--no-report")
     done = typed(*arguments)
     assert done.exit_code == 0, done.output
     assert "8 cases: 8 ok" in done.output
@@ -72,7 +73,8 @@ def test_a_sweep_goes_to_its_end_and_is_kept(cheap: dict[str, str], tmp_path: Pa
 
 def test_failed_cases_are_told_and_are_the_exit_code(cheap: dict[str, str], tmp_path: Path) -> None:
     cheap["n3"] = "raise"
-    done = typed("sweep", written(tmp_path), "seed=1", "--out", tmp_path / "c", "--workers", "1")
+    arguments = ("sweep", written(tmp_path), "seed=1", "--out", tmp_path / "c", "--workers", "1")
+    done = typed(*arguments, "--no-report")
     assert done.exit_code == 2
     assert "3 ok, 1 error" in done.output
     assert "1 of 1 shards, 4 of 4 cases, 1 not ok" in done.stderr
