@@ -170,6 +170,12 @@ class Ledger:
         name = f"part-{task.shard:04d}-{task.start:06d}-{task.stop:06d}.parquet"
         return self.path / SHARDS / name
 
+    def task_path(self, plan: CampaignPlan, task: Task) -> Path:
+        """File of a task's rows: that of its shard, or of a part of it."""
+        shard = plan.shards[task.shard - 1]
+        whole = (shard.start, shard.stop) == (task.start, task.stop)
+        return self.shard_path(task.shard) if whole else self.part_path(task)
+
     def series_path(self, task: Task) -> Path:
         """File with the series of a task's cases."""
         return self.path / SERIES / f"series-{task.start:06d}-{task.stop:06d}.nc"

@@ -82,10 +82,7 @@ class ShardRunner:
         if series.any:
             with self._ledger.written(self._ledger.series_path(task)) as unfinished:
                 series.write(unfinished)
-        shard = plan.shards[task.shard - 1]
-        is_shard = (task.start, task.stop) == (shard.start, shard.stop)
-        path = self._ledger.shard_path(task.shard) if is_shard else self._ledger.part_path(task)
-        self._ledger.write_table(path, whole)
+        self._ledger.write_table(self._ledger.task_path(plan, task), whole)
         return whole
 
     def _composed(self, planned: PlannedCase) -> Case:

@@ -128,10 +128,8 @@ class WorkList:
             self._put_first(task)
 
     def path(self, task: Task) -> Path:
-        """File of a task's rows: that of its shard, or of a part of it."""
-        shard = self.plan.shards[task.shard - 1]
-        whole = (shard.start, shard.stop) == (task.start, task.stop)
-        return self.ledger.shard_path(task.shard) if whole else self.ledger.part_path(task)
+        """File of a task's rows."""
+        return self.ledger.task_path(self.plan, task)
 
     def _finished_task(self, task: Task) -> Step:
         self._forget(task)

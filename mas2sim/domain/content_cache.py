@@ -59,7 +59,9 @@ class ContentCache:
         make : callable
             Makes the value.
         """
-        key = self._key(content)
+        return self._kept(self._key(content), make)
+
+    def _kept(self, key: str, make: Callable[[], T]) -> T:
         if key in self._values:
             self.hits += 1
             return cast("T", self._values[key])
@@ -75,7 +77,7 @@ class ContentCache:
         if before is not None and before != key:
             self._values.pop(before, None)
         self._latest[kind] = key
-        return self.get((kind, *content), make)
+        return self._kept(key, make)
 
     def _key(self, content: tuple[Any, ...]) -> str:
         digest = hashlib.sha256()
