@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby, pairwise, product
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from mas2sim.campaign.experiment import Experiment
 from mas2sim.domain.errors import ConfigurationError, Fault
 from mas2sim.domain.randomness import stream
 from mas2sim.results.case_identity import case_id, digest
+from mas2sim.results.provenance import package_versions
 from mas2sim.scenario.axes import Axis
 from mas2sim.scenario.code_version import code_version
 from mas2sim.scenario.folders import data_folder, scenario_folders
@@ -99,6 +100,8 @@ class CampaignPlan:
         Digests of one's own data files, by path.
     data : str or None
         Folder that went before the shipped ones.
+    versions : mapping of str to (str or None)
+        Of the libraries that can change a figure, where the plan was made.
     """
 
     experiment: Experiment
@@ -107,6 +110,7 @@ class CampaignPlan:
     code_version: str
     files: Mapping[str, str]
     data: str | None
+    versions: Mapping[str, str | None] = field(default_factory=package_versions)
 
     @property
     def plan_hash(self) -> str:
@@ -122,6 +126,7 @@ class CampaignPlan:
             "code_version": self.code_version,
             "files": dict(self.files),
             "data": self.data,
+            "versions": dict(self.versions),
             "cases": [
                 {"case": each.case, "overrides": list(each.overrides), "columns": each.columns}
                 for each in self.cases
@@ -145,6 +150,7 @@ class CampaignPlan:
             code_version=content["code_version"],
             files=content["files"],
             data=content["data"],
+            versions=content["versions"],
         )
 
     def cpu_s(self) -> float:
@@ -176,6 +182,12 @@ def changed_since(plan: CampaignPlan) -> list[str]:
     changed = [path for path, held in plan.files.items() if _file_digest(Path(path)) != held]
     if campaign_version(data) != plan.code_version:
         changed.insert(0, "the code, or a file of scenarios/, grids/ or profiles/")
+    now = package_versions()
+    changed += [
+        f"{name} was {version}, is {now.get(name)}"
+        for name, version in plan.versions.items()
+        if now.get(name) != version
+    ]
     return changed
 
 

@@ -130,24 +130,6 @@ def check_unchanged(ledger: Ledger, plan: CampaignPlan) -> None:
         )
 
 
-def _check_versions(ledger: Ledger) -> None:
-    """Refuse to mix what other versions of libraries give."""
-    from mas2sim.results.provenance import package_versions
-
-    before, now = ledger.read(PROVENANCE_FILE).get("versions", {}), package_versions()
-    changed = [
-        f"{name} was {version}, is {now.get(name)}"
-        for name, version in before.items()
-        if now.get(name) != version
-    ]
-    if changed:
-        raise StoreError(
-            f"{ledger.path}: begun with other versions: {'; '.join(changed)}. Old and new figures "
-            "do not mix: install those, or compute all again with --force or in another folder "
-            "(--out)"
-        )
-
-
 def _run_missing(ledger: Ledger, plan: CampaignPlan, engine: Engine, watch: Watch) -> None:
     """Run what is missing and put the whole into one table; only for who holds the lock."""
     try:
@@ -158,8 +140,6 @@ def _run_missing(ledger: Ledger, plan: CampaignPlan, engine: Engine, watch: Watc
                 ledger.join(shard)
         if not (ledger.path / PROVENANCE_FILE).is_file():
             ledger.write(PROVENANCE_FILE, _provenance(plan))
-        elif tasks:
-            _check_versions(ledger)
         if tasks:
             begun = {
                 "process": os.getpid(),

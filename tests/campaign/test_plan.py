@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mas2sim.campaign import CampaignPlan, make_plan, read_experiment
-from mas2sim.campaign.plan import LEAST_CASES, TARGET_CASES, PlannedCase, _shards
+from mas2sim.campaign.plan import LEAST_CASES, TARGET_CASES, PlannedCase, _shards, changed_since
 from mas2sim.domain.errors import ConfigurationError
 from mas2sim.results.case_identity import case_id
 from mas2sim.scenario import compose_case
@@ -122,3 +122,14 @@ def test_every_case_is_checked_before_the_first_runs(tmp_path: Path) -> None:
 def test_substations_are_cases_of_their_own(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"substation=1,2,3"):
         small_plan(tmp_path, "substation=1,all")
+
+
+def test_other_versions_of_libraries_are_a_change(tmp_path: Path) -> None:
+    plan = small_plan(tmp_path)
+    assert changed_since(CampaignPlan.from_content(plan.content)) == []
+    older = CampaignPlan.from_content({**plan.content, "versions": {"numpy": "1.0", "numba": None}})
+    assert [each.split(",")[0] for each in changed_since(older)] == [
+        "numpy was 1.0",
+        "numba was None",
+    ]
+    assert older.plan_hash == plan.plan_hash
