@@ -136,6 +136,7 @@ def test_samples_meet_every_kind_of_device() -> None:
     assert any(appliance.window_start > appliance.window_end for appliance in windows)
 
 
+@pytest.mark.slow
 def test_caps_and_cuts_of_the_samples_matter() -> None:
     # Least cost presses against some caps, and some cuts are worth their discomfort.
     solved = [

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from time import thread_time
 
 import mosaik
 import numpy as np
@@ -235,7 +234,6 @@ class Market:
         }
         for name in ("cems", "aggregator", "dso"):
             self._watch(name, simulators[name])
-        began = thread_time()
         loop = asyncio.new_event_loop()
         with (
             mosaik.World(
@@ -258,9 +256,6 @@ class Market:
             if listening:
                 keep_listening(world, entities)
             world.run(until=timetable.settle_s + 1, print_progress=False)
-        self.mosaik_s = (
-            thread_time() - began - sum(simulator.busy_s for simulator in simulators.values())
-        )
         self.finished = all(simulator.finished for simulator in simulators.values())
 
     def _watch(self, name: str, simulator: NegotiatingSimulator) -> None:

@@ -213,8 +213,22 @@ def test_an_identical_result_is_kept(data: Path, copied: Path) -> None:
     assert not run(data, "all", out=copied, force=True).kept
 
 
-@pytest.mark.parametrize("name", ["kpi.parquet", "series.nc", "provenance.json"])
-@pytest.mark.parametrize("lost", [True, False])
+@pytest.mark.parametrize(
+    ("name", "lost"),
+    [
+        ("kpi.parquet", True),
+        ("series.nc", False),
+        *(
+            pytest.param(name, lost, marks=pytest.mark.slow)
+            for name, lost in [
+                ("kpi.parquet", False),
+                ("series.nc", True),
+                ("provenance.json", True),
+                ("provenance.json", False),
+            ]
+        ),
+    ],
+)
 def test_a_damaged_part_is_found_and_computed_again(
     data: Path, copied: Path, name: str, lost: bool
 ) -> None:
