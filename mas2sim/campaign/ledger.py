@@ -12,15 +12,16 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from platform import node
 from typing import TYPE_CHECKING, Any
 
 from mas2sim.campaign.plan import CampaignPlan, Shard
-from mas2sim.campaign.rows import joined
+from mas2sim.campaign.rows import NUMBER, joined
 from mas2sim.campaign.worker import HEARTBEATS
 from mas2sim.domain.errors import StoreError
 from mas2sim.results import ResultFolder
@@ -221,7 +222,7 @@ class Ledger:
             if part.start > place:
                 return
             table = pd.read_parquet(self.part_path(part))
-            tables.append(table[table["number"] >= place])
+            tables.append(table[table[NUMBER] >= place])
             place = max(place, part.stop)
         if place < shard.stop:
             return
@@ -229,6 +230,46 @@ class Ledger:
         for part in parts:
             # Another job of Hydra's may have joined the same parts.
             self.part_path(part).unlink(missing_ok=True)
+
+    def reopen(self, plan: CampaignPlan, numbers: Set[int]) -> None:
+        """Let cases that are done be missing again; only for who holds the lock.
+
+        Parameters
+        ----------
+        plan : CampaignPlan
+        numbers : set of int
+            Their places in the plan.
+        """
+        import pandas as pd
+
+        for name in (KPI_FILE, CASES_FILE):
+            (self.path / name).unlink(missing_ok=True)
+        for task in self._done(plan):
+            bounds = [task.start - 1, *sorted(numbers & set(range(task.start, task.stop)))]
+            if len(bounds) == 1:
+                continue
+            path = self.task_path(plan, task)
+            table = pd.read_parquet(path)
+            # What is kept is there under its new names before the old one goes.
+            for before, after in pairwise([*bounds, task.stop]):
+                kept = Task(task.shard, before + 1, after)
+                if kept.cases:
+                    rows = table[table[NUMBER].between(kept.start, kept.stop - 1)]
+                    self.write_table(self.part_path(kept), rows)
+            path.unlink()
+
+    def _done(self, plan: CampaignPlan) -> list[Task]:
+        """Shards that are there, and the parts of those that are not."""
+        whole = {shard.number for shard in self.finished(plan)}
+        return [
+            task
+            for shard in plan.shards
+            for task in (
+                [Task(shard.number, shard.start, shard.stop)]
+                if shard.number in whole
+                else self.parts(shard.number)
+            )
+        ]
 
     def write_table(self, path: Path, table: pd.DataFrame) -> None:
         """Write a table whole or not at all."""

@@ -150,7 +150,7 @@ class CampaignPlan:
             code_version=content["code_version"],
             files=content["files"],
             data=content["data"],
-            versions=content["versions"],
+            versions=content.get("versions", {}),
         )
 
     def cpu_s(self) -> float:

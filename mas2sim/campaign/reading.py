@@ -126,21 +126,25 @@ class Campaign:
         StoreError
             When none were kept of it.
         """
+        import h5py
         import xarray as xr
 
         number = next((each.number for each in self.plan.cases if each.case == case), None)
         if number is None:
             raise StoreError(f"{self.path}: no case {case} in this campaign")
+        groups = self.plan.experiment.series is Series.ALL
         for path in sorted((self.path / SERIES).glob("*.nc")):
             match = SERIES_FILE.fullmatch(path.name)
-            if match and int(match[1]) <= number < int(match[2]):
-                if self.plan.experiment.series is Series.ALL:
-                    return xr.open_dataset(path, engine="h5netcdf", group=case)
+            if not match or not int(match[1]) <= number < int(match[2]):
+                continue
+            # Several files may span a case, and one of them has it: it was run again alone.
+            with h5py.File(path) as file:
+                held = [*file] if groups else file["case"].asstr()[:].tolist()
+            if case in held and groups:
+                return xr.open_dataset(path, engine="h5netcdf", group=case)
+            if case in held:
                 whole = xr.open_dataset(path, engine="h5netcdf")
-                held = whole["case"].to_numpy().tolist()
-                if case in held:
-                    return whole.isel(case=held.index(case))
-                whole.close()
+                return whole.isel(case=held.index(case))
         raise StoreError(
             f"{self.path}: no series were kept of case {case} (series: "
             f"{self.plan.experiment.series}); run it alone, see the column command of the cases"

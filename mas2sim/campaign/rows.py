@@ -48,6 +48,10 @@ class CaseStatus(StrEnum):
     """It ended the process that ran it, twice, alone."""
 
 
+AGAIN = frozenset({CaseStatus.ERROR, CaseStatus.TIMEOUT, CaseStatus.CRASHED})
+"""What the machine may have decided and not the case: another run may end otherwise."""
+
+
 def status_of(statuses: Sequence[tuple[str, str]]) -> tuple[CaseStatus, str]:
     """Status of a case, the worst of its levels', and the reason.
 

@@ -20,7 +20,8 @@ from mas2sim.campaign.ledger import (
 )
 from mas2sim.campaign.plan import CampaignPlan, changed_since, make_plan
 from mas2sim.campaign.reading import Campaign, opened
-from mas2sim.campaign.table import cases_table, read_rows
+from mas2sim.campaign.rows import AGAIN
+from mas2sim.campaign.table import cases_table, read_rows, read_statuses
 from mas2sim.campaign.work_list import WorkList
 from mas2sim.domain.errors import StoreError
 from mas2sim.scenario.run import RESULTS
@@ -91,9 +92,24 @@ def run_plan(
 
 
 def resume_campaign(
-    path: Path | str, *, engine: Engine, watch: Watch = lambda _step: None
+    path: Path | str,
+    *,
+    engine: Engine,
+    again: bool = False,
+    watch: Watch = lambda _step: None,
 ) -> Campaign:
     """Do what is missing of a campaign, and nothing twice.
+
+    Parameters
+    ----------
+    path : Path or str
+        The campaign's folder.
+    engine : Engine
+        What runs the cases.
+    again : bool
+        Whether cases that raised, took too long or crashed are run once more.
+    watch : callable
+        Told how far it is.
 
     Raises
     ------
@@ -106,10 +122,13 @@ def resume_campaign(
     ledger = Ledger.find(path)
     plan = ledger.read_plan()
     with ledger.locked():
-        if _is_whole(ledger, plan):
+        unlucky = _unlucky(ledger, plan) if again else set()
+        if _is_whole(ledger, plan) and not unlucky:
             return opened(ledger, plan)
         check_unchanged(ledger, plan)
         ledger.make_folders()
+        if unlucky:
+            ledger.reopen(plan, unlucky)
         _run_missing(ledger, plan, engine, watch)
     return opened(ledger, plan)
 
@@ -117,6 +136,12 @@ def resume_campaign(
 def _is_whole(ledger: Ledger, plan: CampaignPlan) -> bool:
     tables = all((ledger.path / name).is_file() for name in (KPI_FILE, CASES_FILE))
     return tables and not ledger.missing(plan)
+
+
+def _unlucky(ledger: Ledger, plan: CampaignPlan) -> set[int]:
+    """Cases whose end the machine may have decided."""
+    statuses = read_statuses(ledger, plan)
+    return {number for number, status in statuses.items() if status in AGAIN}
 
 
 def check_unchanged(ledger: Ledger, plan: CampaignPlan) -> None:

@@ -11,8 +11,7 @@ from typing import Any
 
 from mas2sim.campaign.engine import clock
 from mas2sim.campaign.ledger import RUN_FILE, WORKERS, Ledger
-from mas2sim.campaign.plan import CampaignPlan
-from mas2sim.campaign.rows import CASE_STATUS, LEVEL, NUMBER
+from mas2sim.campaign.table import read_statuses
 from mas2sim.domain.errors import StoreError
 
 
@@ -93,11 +92,11 @@ def read_status(path: Path | str) -> Status:
     """
     ledger = Ledger.find(path)
     plan = ledger.read_plan()
-    by_status, on_disk = _counts(ledger, plan)
+    statuses = read_statuses(ledger, plan)
     running = ledger.is_held
     beats = _heartbeats(ledger) if running else []
     in_progress = sum(
-        beat["done"] for beat in beats if not on_disk.intersection(range(*beat["task"][1:]))
+        beat["done"] for beat in beats if statuses.keys().isdisjoint(range(*beat["task"][1:]))
     )
     return Status(
         name=plan.experiment.name,
@@ -105,39 +104,12 @@ def read_status(path: Path | str) -> Status:
         cases=len(plan.cases),
         shards_done=len(ledger.finished(plan)),
         shards=len(plan.shards),
-        by_status=by_status,
+        by_status=Counter(statuses.values()),
         running=running,
         in_progress=in_progress,
         workers=len(beats),
-        cases_per_s=_rate(ledger, len(on_disk) + in_progress) if running else float("nan"),
+        cases_per_s=_rate(ledger, len(statuses) + in_progress) if running else float("nan"),
     )
-
-
-def _counts(ledger: Ledger, plan: CampaignPlan) -> tuple[dict[str, int], set[int]]:
-    """Cases on disk by status, and their numbers."""
-    import pandas as pd
-
-    statuses: dict[int, str] = {}
-    paths = [ledger.shard_path(shard.number) for shard in ledger.finished(plan)]
-    parts = [
-        ledger.part_path(part)
-        for shard in plan.shards
-        if not ledger.shard_path(shard.number).is_file()
-        for part in ledger.parts(shard.number)
-    ]
-    for path in (*paths, *parts):
-        try:
-            rows = pd.read_parquet(path, columns=[NUMBER, LEVEL, CASE_STATUS])
-        except FileNotFoundError:
-            # A part that became a shard in this very moment.
-            continue
-        except Exception as error:
-            raise StoreError(
-                f"{path}: the file is damaged ({type(error).__name__}); remove it, then: "
-                f"mas2sim resume {ledger.path}"
-            ) from error
-        statuses.update(zip(rows[NUMBER], rows[CASE_STATUS], strict=True))
-    return dict(Counter(statuses.values())), set(statuses)
 
 
 def _heartbeats(ledger: Ledger) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mas2sim.campaign.ledger import Ledger
@@ -22,9 +23,32 @@ def read_rows(ledger: Ledger, plan: CampaignPlan) -> pd.DataFrame:
     StoreError
         When nothing is there yet, or a file is damaged; it names the file.
     """
+    tables = list(_tables(ledger, plan))
+    if not tables:
+        raise StoreError(f"{ledger.path}: no case of this campaign is done yet")
+    return joined(tables).drop_duplicates([NUMBER, LEVEL], ignore_index=True)
+
+
+def read_statuses(ledger: Ledger, plan: CampaignPlan) -> dict[int, str]:
+    """What became of each case that is there, by its number.
+
+    Raises
+    ------
+    StoreError
+        When a file is damaged; it names the file.
+    """
+    statuses: dict[int, str] = {}
+    for table in _tables(ledger, plan, [NUMBER, CASE_STATUS]):
+        statuses.update(zip(table[NUMBER], table[CASE_STATUS], strict=True))
+    return statuses
+
+
+def _tables(
+    ledger: Ledger, plan: CampaignPlan, columns: list[str] | None = None
+) -> Iterator[pd.DataFrame]:
+    """Tables of all shards, or of the parts of those that are not whole."""
     from pyarrow.parquet import ParquetFile
 
-    tables = []
     for shard in plan.shards:
         path = ledger.shard_path(shard.number)
         parts = [] if path.is_file() else [*map(ledger.part_path, ledger.parts(shard.number))]
@@ -32,7 +56,7 @@ def read_rows(ledger: Ledger, plan: CampaignPlan) -> pd.DataFrame:
         for each in [*parts, path]:
             try:
                 # As one file: pandas would look for a data set of many first, at twice the time.
-                tables.append(ParquetFile(each).read(use_threads=False).to_pandas())
+                yield ParquetFile(each).read(columns, use_threads=False).to_pandas()
             except FileNotFoundError:
                 continue
             except Exception as error:
@@ -40,9 +64,6 @@ def read_rows(ledger: Ledger, plan: CampaignPlan) -> pd.DataFrame:
                     f"{each}: the file is damaged ({type(error).__name__}); remove it, then: "
                     f"mas2sim resume {ledger.path}"
                 ) from error
-    if not tables:
-        raise StoreError(f"{ledger.path}: no case of this campaign is done yet")
-    return joined(tables).drop_duplicates([NUMBER, LEVEL], ignore_index=True)
 
 
 def cases_table(rows: pd.DataFrame, plan: CampaignPlan) -> pd.DataFrame:

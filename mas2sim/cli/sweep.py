@@ -106,9 +106,15 @@ def status(result: Path) -> None:
 @with_workers
 @with_engine
 @with_scheduler
+@click.option("--again", is_flag=True, help="Also cases that raised, took too long or crashed.")
 @with_report
 def resume(
-    result: Path, workers: int | None, engine: str, scheduler: str | None, no_report: bool
+    result: Path,
+    workers: int | None,
+    engine: str,
+    scheduler: str | None,
+    again: bool,
+    no_report: bool,
 ) -> None:
     """Do what is missing of the campaign in RESULT, and nothing twice."""
     from mas2sim.campaign import resume_campaign
@@ -116,7 +122,7 @@ def resume(
     made = _engine(engine, _workers(workers), scheduler)
     _run(
         result,
-        lambda watch: resume_campaign(result, engine=made, watch=watch),
+        lambda watch: resume_campaign(result, engine=made, again=again, watch=watch),
         report=not no_report,
     )
 
@@ -233,6 +239,8 @@ def _print_plan(plan: CampaignPlan, workers: int) -> None:
 
 
 def _print_end(campaign: Campaign) -> None:
+    from mas2sim.campaign.rows import AGAIN
+
     counts = campaign.cases["status"].value_counts()
     said = ", ".join(f"{count:,} {status}" for status, count in counts.items())
     click.echo(f"{len(campaign.cases):,} cases: {said}")
@@ -240,4 +248,8 @@ def _print_end(campaign: Campaign) -> None:
         click.echo(f"  {row['case']} {row['status']}: {row['reason']}")
     if len(campaign.failed) > MOST_FAILURES:
         click.echo(f"  and {len(campaign.failed) - MOST_FAILURES:,} more, see cases.parquet")
+    if campaign.failed["status"].isin(list(AGAIN)).any():
+        click.echo(
+            f"To run those again that raised or were ended: mas2sim resume {campaign.path} --again"
+        )
     click.echo(f"Campaign: {campaign.path}")

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -126,6 +127,15 @@ def test_all_series_are_kept_on_request(plan: CampaignPlan, tmp_path: Path) -> N
     with mas2sim.open_campaign(ledger.path).series(one.cases[0].case) as series:
         assert series.sizes["level"] == 3
         assert series.sizes["time"] == 96
+    # A file that spans the case and does not hold it: the case failed at first, and ran again.
+    kept = ledger.series_path(Task(1, 0, 1))
+    kept.rename(ledger.series_path(Task(1, 0, 2)))
+    h5py.File(kept, "w").close()
+    with mas2sim.open_campaign(ledger.path).series(one.cases[0].case) as series:
+        assert series.sizes["level"] == 3
+    ledger.series_path(Task(1, 0, 2)).unlink()
+    with pytest.raises(StoreError, match="no series were kept"):
+        mas2sim.open_campaign(ledger.path).series(one.cases[0].case)
 
 
 def test_a_case_that_cannot_be_built_is_an_error_with_its_reason(

@@ -24,6 +24,7 @@ from mas2sim.campaign import (
     read_status,
     resume_campaign,
 )
+from mas2sim.campaign.ledger import Ledger
 from mas2sim.campaign.running import run_plan
 from mas2sim.domain.errors import StoreError
 from mas2sim.domain.randomness import stream
@@ -82,6 +83,42 @@ def test_a_case_that_raises_costs_itself_alone(
         campaign.kpi[campaign.kpi["number"] != 5],
         undisturbed.kpi[undisturbed.kpi["number"] != 5],
     )
+
+
+def test_cases_that_raised_are_run_again_when_told_and_no_others(
+    plan: CampaignPlan, undisturbed: Campaign, tmp_path: Path
+) -> None:
+    folder = tmp_path / "c"
+    # The first, the last, and two neighbours of a shard; a shard that is right stays as it is.
+    bad = {f"n{number}": "raise" for number in (0, 3, 5, 6)}
+    run_plan(plan, folder, engine=cheap_engine(**bad))
+    right = folder / "shards" / "shard-0003.parquet"
+    before = right.stat().st_mtime_ns
+    assert len(resume_campaign(folder, engine=cheap_engine()).failed) == 4
+    steps: list[Step] = []
+    again = resume_campaign(folder, engine=cheap_engine(), again=True, watch=steps.append)
+    same(again.kpi, undisturbed.kpi)
+    assert steps[-1].run == 4
+    assert right.stat().st_mtime_ns == before
+    assert not list((folder / "shards").glob("part*"))
+    nothing = LocalEngine(1, program=("no-such-program",))
+    same(resume_campaign(folder, engine=nothing, again=True).kpi, undisturbed.kpi)
+
+
+def test_cases_of_a_part_are_run_again_too(
+    plan: CampaignPlan, undisturbed: Campaign, tmp_path: Path
+) -> None:
+    folder = tmp_path / "c"
+    run_plan(plan, folder, engine=cheap_engine(1, n1="raise"))
+    ledger = Ledger(folder)
+    ledger.reopen(plan, {2})
+    assert [(part.start, part.stop) for part in ledger.parts(1)] == [
+        (0, 2),
+        (3, plan.shards[0].stop),
+    ]
+    with pytest.raises(StoreError, match="No space"):
+        resume_campaign(folder, engine=cheap_engine(1, n2="full"), again=True)
+    same(resume_campaign(folder, engine=cheap_engine(1)).kpi, undisturbed.kpi)
 
 
 @pytest.mark.slow
@@ -169,8 +206,6 @@ run_plan(plan, folder, engine=LocalEngine(2, program=(sys.executable, worker, '{
 
 def started(plan: CampaignPlan, folder: Path) -> subprocess.Popen[bytes]:
     """A process that runs the campaign, once some of its cases are done."""
-    from mas2sim.campaign.ledger import Ledger
-
     Ledger.prepare(folder, plan)
     parent = subprocess.Popen([sys.executable, "-c", PARENT, str(folder), str(CHEAP_WORKER)])
     began = time.monotonic()
@@ -257,8 +292,6 @@ def test_another_plan_is_refused(plan: CampaignPlan, undisturbed: Campaign, tmp_
 def test_changed_code_is_not_mixed_with_old_results(
     plan: CampaignPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mas2sim.campaign.ledger import Ledger
-
     Ledger.prepare(tmp_path / "c", replace(plan, code_version="of yesterday"))
     with pytest.raises(StoreError, match="do not mix"):
         resume_campaign(tmp_path / "c", engine=cheap_engine(1))

@@ -79,6 +79,10 @@ def test_failed_cases_are_told_and_are_the_exit_code(cheap: dict[str, str], tmp_
     assert "3 ok, 1 error" in done.output
     assert "1 of 1 shards, 4 of 4 cases, 1 not ok" in done.stderr
     assert "ValueError: told to" in done.output
+    assert f"mas2sim resume {tmp_path / 'c'} --again" in done.output
+    del cheap["n3"]
+    assert typed("resume", tmp_path / "c", "--no-report").exit_code == 2
+    assert typed("resume", tmp_path / "c", "--again", "--no-report").exit_code == 0
 
 
 @pytest.mark.slow
