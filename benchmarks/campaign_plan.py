@@ -19,7 +19,7 @@ from time import process_time
 from benchmarks._targets import Figure, print_table
 from mas2sim.campaign import CampaignPlan, make_plan, read_experiment
 from mas2sim.campaign.ledger import Ledger
-from mas2sim.campaign.rows import CaseStatus, failed_rows, joined
+from mas2sim.campaign.rows import CaseStatus, failed_rows, gathered
 from mas2sim.campaign.running import run_plan
 from mas2sim.campaign.work_list import WorkList
 from mas2sim.scenario.axes import parse_axes
@@ -51,7 +51,7 @@ class _GivesUp:
                 failed_rows(planned, levels, CaseStatus.ERROR, "given up", 0.0)
                 for planned in work.plan.cases[task.start : task.stop]
             ]
-            work.ledger.write_table(work.ledger.shard_path(task.shard), joined(rows))
+            work.ledger.write_table(work.ledger.shard_path(task.shard), gathered(rows))
             work.finished(task)
 
 

@@ -28,7 +28,7 @@ from mas2sim.results import ResultFolder
 from mas2sim.results.result import REPORT_FOLDER
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
 
 PLAN_FILE, PROVENANCE_FILE = "plan.json", "provenance.json"
 KPI_FILE, CASES_FILE = "kpi.parquet", "cases.parquet"
@@ -213,7 +213,7 @@ class Ledger:
 
     def join(self, shard: Shard) -> None:
         """Make a shard of its parts, if they are all there."""
-        import pandas as pd
+        from pyarrow import parquet
 
         parts = self.parts(shard.number)
         # Halves of what an earlier run did whole may overlap with it: each case counts once.
@@ -221,8 +221,8 @@ class Ledger:
         for part in parts:
             if part.start > place:
                 return
-            table = pd.read_parquet(self.part_path(part))
-            tables.append(table[table[NUMBER] >= place])
+            table = parquet.read_table(self.part_path(part), use_threads=False)
+            tables.append(_rows_of(table, place, shard.stop))
             place = max(place, part.stop)
         if place < shard.stop:
             return
@@ -240,7 +240,7 @@ class Ledger:
         numbers : set of int
             Their places in the plan.
         """
-        import pandas as pd
+        from pyarrow import parquet
 
         for name in (KPI_FILE, CASES_FILE):
             (self.path / name).unlink(missing_ok=True)
@@ -249,13 +249,12 @@ class Ledger:
             if len(bounds) == 1:
                 continue
             path = self.task_path(plan, task)
-            table = pd.read_parquet(path)
+            table = parquet.read_table(path, use_threads=False)
             # What is kept is there under its new names before the old one goes.
             for before, after in pairwise([*bounds, task.stop]):
                 kept = Task(task.shard, before + 1, after)
                 if kept.cases:
-                    rows = table[table[NUMBER].between(kept.start, kept.stop - 1)]
-                    self.write_table(self.part_path(kept), rows)
+                    self.write_table(self.part_path(kept), _rows_of(table, kept.start, kept.stop))
             path.unlink()
 
     def _done(self, plan: CampaignPlan) -> list[Task]:
@@ -271,10 +270,12 @@ class Ledger:
             )
         ]
 
-    def write_table(self, path: Path, table: pd.DataFrame) -> None:
+    def write_table(self, path: Path, table: pa.Table) -> None:
         """Write a table whole or not at all."""
+        from pyarrow import parquet
+
         with self.written(path) as unfinished:
-            table.to_parquet(unfinished, engine="pyarrow", index=False)
+            parquet.write_table(table, unfinished)
 
     @contextmanager
     def written(self, path: Path) -> Iterator[Path]:
@@ -361,6 +362,14 @@ class Ledger:
             file = path.open()
         with file:
             return not _lock(file.fileno())
+
+
+def _rows_of(table: pa.Table, start: int, stop: int) -> pa.Table:
+    """Rows of the cases from `start` to before `stop`."""
+    from pyarrow import compute
+
+    number = compute.field(NUMBER)
+    return table.filter((number >= start) & (number < stop))
 
 
 def _lock(descriptor: int, *, shared: bool = False) -> bool:

@@ -6,7 +6,7 @@ order and of the same kinds; so they have this room in common.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from mas2sim.results.kpi import KPIS, WORDS
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 Rows = Mapping[str, Sequence[Any]]
 """Columns of a few rows by name; a DataFrame of a hundred columns takes longer than its figures."""
@@ -128,32 +129,48 @@ def _table(
     }
 
 
-def joined(tables: Sequence[Rows | pd.DataFrame]) -> pd.DataFrame:
-    """Rows of several tables, by case and level; a column of numbers and words becomes words."""
-    import pandas as pd
+def gathered(cases: Sequence[Rows]) -> pa.Table:
+    """Rows of several cases in one table, by case and level.
 
-    order = {level.value: place for place, level in enumerate(Level)}
-    names = [str(name) for name in tables[0]]
-    columns = {name: [value for table in tables for value in table[name]] for name in names}
-    for name in names[: names.index(LEVEL)]:
-        words = [isinstance(value, str) for value in columns[name]]
-        if any(words) and not all(words):
-            columns[name] = [str(value) for value in columns[name]]
-    places = [order[level] for level in columns[LEVEL]]
-    sorted_rows = np.lexsort((places, columns[NUMBER])).tolist()
-    # Columns with nothing in them have no kind of their own.
+    A column of an axis that has numbers and words becomes words. Figures that are missing are null.
+    """
+    import pyarrow as pa
+
     numbers = {CASE_SECONDS, *(kpi.name for kpi in KPIS if kpi.name not in WORDS)}
 
-    def column(name: str) -> list[Any] | np.ndarray:
-        values, kind = [columns[name][row] for row in sorted_rows], _kind(name, numbers)
-        # As an array where the kind is known: a Series for each of a hundred takes twice as long.
-        return values if kind is None else np.array(values, dtype=kind)
+    def column(name: str) -> pa.Array:
+        values = [value for rows in cases for value in rows[name]]
+        if name in numbers:
+            return pa.array(np.array(values, dtype=np.float64), from_pandas=True)
+        # Columns with nothing in them have no type of their own.
+        if name in WORDS or len({isinstance(value, str) for value in values}) > 1:
+            return pa.array([None if each is None else str(each) for each in values], pa.string())
+        return pa.array(values)
 
-    return pd.DataFrame({name: column(name) for name in names})
+    return _in_order(pa.table({str(name): column(str(name)) for name in cases[0]}))
 
 
-def _kind(name: str, numbers: Set[str]) -> str | None:
-    """Kind of a column; None where its values say it."""
-    if name in numbers:
-        return "float64"
-    return "object" if name in WORDS else None
+def joined(tables: Sequence[pa.Table]) -> pa.Table:
+    """Rows of several tables, by case and level; a column of numbers and words becomes words."""
+    import pyarrow as pa
+
+    names = tables[0].column_names
+    for name in names[: names.index(LEVEL)]:
+        words = {pa.types.is_string(table.schema.field(name).type) for table in tables}
+        if len(words) > 1:
+            tables = [_with_words(table, name) for table in tables]
+    return _in_order(pa.concat_tables(tables, promote_options="permissive"))
+
+
+def _with_words(table: pa.Table, name: str) -> pa.Table:
+    import pyarrow as pa
+
+    words = pa.array([str(value) for value in table[name].to_pylist()])
+    return table.set_column(table.column_names.index(name), name, words)
+
+
+def _in_order(table: pa.Table) -> pa.Table:
+    """The same rows by case and level."""
+    order = {level.value: place for place, level in enumerate(Level)}
+    places = [order[level] for level in table[LEVEL].to_pylist()]
+    return table.take(np.lexsort((places, table[NUMBER].to_numpy())))

@@ -190,9 +190,11 @@ def _run_missing(ledger: Ledger, plan: CampaignPlan, engine: Engine, watch: Watc
 
 def _compact(ledger: Ledger, plan: CampaignPlan) -> None:
     """Write the whole table, by case and level, and one row for each case."""
+    from pyarrow import Table
+
     rows = read_rows(ledger, plan)
-    ledger.write_table(ledger.path / CASES_FILE, cases_table(rows, plan))
-    ledger.write_table(ledger.path / KPI_FILE, rows)
+    for name, table in {CASES_FILE: cases_table(rows, plan), KPI_FILE: rows}.items():
+        ledger.write_table(ledger.path / name, Table.from_pandas(table, preserve_index=False))
 
 
 def _provenance(plan: CampaignPlan) -> dict[str, object]:

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 
 from mas2sim.campaign.ledger import Ledger, Task
 from mas2sim.campaign.plan import CampaignPlan, PlannedCase
-from mas2sim.campaign.rows import CASE_STATUS, CaseStatus, Rows, failed_rows, finished_rows, joined
+from mas2sim.campaign.rows import (
+    CASE_STATUS,
+    CaseStatus,
+    Rows,
+    failed_rows,
+    finished_rows,
+    gathered,
+)
 from mas2sim.campaign.series import SeriesWriter
 from mas2sim.campaign.shared_work import SharedWork
 from mas2sim.domain.errors import InfeasibleError
@@ -22,8 +29,6 @@ from mas2sim.scenario import Case
 from mas2sim.scenario.sweep import CaseFactory
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from mas2sim.results import CaseRecord
 
 Begun = Callable[[PlannedCase], None]
@@ -54,7 +59,7 @@ class ShardRunner:
         *,
         begun: Begun = lambda _planned: None,
         ended: Ended = lambda _planned, _status: None,
-    ) -> pd.DataFrame:
+    ) -> None:
         """Run the cases of a task and put their rows and series on disk.
 
         Parameters
@@ -78,12 +83,10 @@ class ShardRunner:
                 series.add(planned, record)
             tables.append(rows)
             ended(planned, str(rows[CASE_STATUS][0]))
-        whole = joined(tables)
         if series.any:
             with self._ledger.written(self._ledger.series_path(task)) as unfinished:
                 series.write(unfinished)
-        self._ledger.write_table(self._ledger.task_path(plan, task), whole)
-        return whole
+        self._ledger.write_table(self._ledger.task_path(plan, task), gathered(tables))
 
     def _composed(self, planned: PlannedCase) -> Case:
         if self._factory is None:

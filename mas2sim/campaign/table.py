@@ -13,6 +13,7 @@ from mas2sim.domain.errors import StoreError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 
 def read_rows(ledger: Ledger, plan: CampaignPlan) -> pd.DataFrame:
@@ -26,7 +27,8 @@ def read_rows(ledger: Ledger, plan: CampaignPlan) -> pd.DataFrame:
     tables = list(_tables(ledger, plan))
     if not tables:
         raise StoreError(f"{ledger.path}: no case of this campaign is done yet")
-    return joined(tables).drop_duplicates([NUMBER, LEVEL], ignore_index=True)
+    rows: pd.DataFrame = joined(tables).to_pandas()
+    return rows.drop_duplicates([NUMBER, LEVEL], ignore_index=True)
 
 
 def read_statuses(ledger: Ledger, plan: CampaignPlan) -> dict[int, str]:
@@ -39,13 +41,13 @@ def read_statuses(ledger: Ledger, plan: CampaignPlan) -> dict[int, str]:
     """
     statuses: dict[int, str] = {}
     for table in _tables(ledger, plan, [NUMBER, CASE_STATUS]):
-        statuses.update(zip(table[NUMBER], table[CASE_STATUS], strict=True))
+        statuses.update(zip(table[NUMBER].to_pylist(), table[CASE_STATUS].to_pylist(), strict=True))
     return statuses
 
 
 def _tables(
     ledger: Ledger, plan: CampaignPlan, columns: list[str] | None = None
-) -> Iterator[pd.DataFrame]:
+) -> Iterator[pa.Table]:
     """Tables of all shards, or of the parts of those that are not whole."""
     from pyarrow.parquet import ParquetFile
 
@@ -56,7 +58,7 @@ def _tables(
         for each in [*parts, path]:
             try:
                 # As one file: pandas would look for a data set of many first, at twice the time.
-                yield ParquetFile(each).read(columns, use_threads=False).to_pandas()
+                yield ParquetFile(each).read(columns, use_threads=False)
             except FileNotFoundError:
                 continue
             except Exception as error:

@@ -16,7 +16,7 @@ from time import monotonic
 from mas2sim.campaign.engine import Step
 from mas2sim.campaign.ledger import Ledger, Task, spans
 from mas2sim.campaign.plan import CampaignPlan
-from mas2sim.campaign.rows import CaseStatus, failed_rows, joined
+from mas2sim.campaign.rows import CaseStatus, failed_rows, gathered
 
 MOST_DEATHS = 2
 """Deaths of a case alone after which it is held to be the cause."""
@@ -140,7 +140,7 @@ class WorkList:
     def _give_up(self, task: Task, status: CaseStatus, reason: str) -> Step:
         planned = self.plan.cases[task.start]
         rows = failed_rows(planned, self.plan.experiment.levels, status, reason, float("nan"))
-        self.ledger.write_table(self.path(task), joined([rows]))
+        self.ledger.write_table(self.path(task), gathered([rows]))
         self._finished += 1
         self._failed += 1
         return self._step(shard_ended=self._join(task.shard))

@@ -17,7 +17,7 @@ from openpyxl import load_workbook
 from mas2sim.campaign import Campaign, CampaignPlan, all_series, export
 from mas2sim.campaign.experiment import Series
 from mas2sim.campaign.ledger import Ledger, Task
-from mas2sim.campaign.rows import CaseStatus, failed_rows, finished_rows, joined
+from mas2sim.campaign.rows import CaseStatus, failed_rows, finished_rows, gathered
 from mas2sim.campaign.series import MEANINGS, SeriesWriter
 from mas2sim.campaign.table import cases_table
 from mas2sim.domain.errors import StoreError
@@ -55,7 +55,7 @@ def campaign(plan: CampaignPlan, tmp_path: Path) -> Campaign:
             )
         elif planned.number != NOT_DONE:
             tables.append(finished_rows(planned, cheap_kpi(planned, levels), 1.5))
-    rows = joined(tables)
+    rows = gathered(tables).to_pandas()
     # A file of a hundred variables takes seconds and says no more than one of a few.
     rows = rows.drop(columns=[kpi.name for kpi in KPIS if kpi.name not in KEPT])
     ledger = Ledger.prepare(tmp_path / "campaign", plan)
@@ -268,7 +268,7 @@ def without_dask(name: str) -> None:
         (Series.ALL, None, r"one by one with series\(case\)"),
     ],
 )
-def test_series_that_cannot_be_joined_are_said(
+def test_series_that_cannot_be_gathered_are_said(
     campaign: Campaign,
     monkeypatch: pytest.MonkeyPatch,
     choice: Series,

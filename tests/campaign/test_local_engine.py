@@ -177,7 +177,7 @@ def test_a_full_disk_stops_the_campaign_and_leaves_it_readable(
 def test_a_worker_that_holds_too_much_is_replaced(
     plan: CampaignPlan, undisturbed: Campaign, tmp_path: Path
 ) -> None:
-    ten = replace(plan, cases=plan.cases[:8], shards=plan.shards[:2])
+    ten = replace(plan, cases=plan.cases[:10], shards=plan.shards[:2])
     campaign = run_plan(ten, tmp_path / "c", engine=cheap_engine(1, memory_mb=1.0))
     processes = {path.name for path in (campaign.path / "workers").glob("worker-*.json")}
     assert len(processes) == 2
