@@ -25,6 +25,7 @@ from mas2sim.campaign.rows import NUMBER, joined
 from mas2sim.campaign.worker import HEARTBEATS
 from mas2sim.domain.errors import StoreError
 from mas2sim.results import ResultFolder
+from mas2sim.results.parquet_file import read_arrow
 from mas2sim.results.result import REPORT_FOLDER
 
 if TYPE_CHECKING:
@@ -213,15 +214,13 @@ class Ledger:
 
     def join(self, shard: Shard) -> None:
         """Make a shard of its parts, if they are all there."""
-        from pyarrow import parquet
-
         parts = self.parts(shard.number)
         # Halves of what an earlier run did whole may overlap with it: each case counts once.
         tables, place = [], shard.start
         for part in parts:
             if part.start > place:
                 return
-            table = parquet.read_table(self.part_path(part), use_threads=False)
+            table = read_arrow(self.part_path(part))
             tables.append(_rows_of(table, place, shard.stop))
             place = max(place, part.stop)
         if place < shard.stop:
@@ -240,8 +239,6 @@ class Ledger:
         numbers : set of int
             Their places in the plan.
         """
-        from pyarrow import parquet
-
         for name in (KPI_FILE, CASES_FILE):
             (self.path / name).unlink(missing_ok=True)
         for task in self._done(plan):
@@ -249,7 +246,7 @@ class Ledger:
             if len(bounds) == 1:
                 continue
             path = self.task_path(plan, task)
-            table = parquet.read_table(path, use_threads=False)
+            table = read_arrow(path)
             # What is kept is there under its new names before the old one goes.
             for before, after in pairwise([*bounds, task.stop]):
                 kept = Task(task.shard, before + 1, after)

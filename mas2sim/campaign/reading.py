@@ -18,6 +18,7 @@ from mas2sim.campaign.rows import CASE_STATUS, LEVEL
 from mas2sim.campaign.table import cases_table, read_rows
 from mas2sim.domain.errors import StoreError
 from mas2sim.results.kpi import KPIS, WORDS
+from mas2sim.results.parquet_file import read_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -211,12 +212,10 @@ def open_campaign(path: Path | str) -> Campaign:
 
 def opened(ledger: Ledger, plan: CampaignPlan) -> Campaign:
     """Read a campaign of which the plan is at hand: that of thousands of cases takes a while."""
-    import pandas as pd
-
     tables = [ledger.path / name for name in (KPI_FILE, CASES_FILE)]
     if all(table.is_file() for table in tables):
         try:
-            kpi, cases = (pd.read_parquet(table) for table in tables)
+            kpi, cases = (read_frame(table) for table in tables)
         except Exception as error:
             raise StoreError(
                 f"{tables[0].parent}: a table is damaged; remove kpi.parquet and cases.parquet, "

@@ -10,6 +10,7 @@ from mas2sim.campaign.ledger import Ledger
 from mas2sim.campaign.plan import CampaignPlan, PlannedCase
 from mas2sim.campaign.rows import CASE_SECONDS, CASE_STATUS, LEVEL, NUMBER, REASON, joined
 from mas2sim.domain.errors import StoreError
+from mas2sim.results.parquet_file import read_arrow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,7 @@ def read_rows(ledger: Ledger, plan: CampaignPlan) -> pd.DataFrame:
     tables = list(_tables(ledger, plan))
     if not tables:
         raise StoreError(f"{ledger.path}: no case of this campaign is done yet")
-    rows: pd.DataFrame = joined(tables).to_pandas()
+    rows: pd.DataFrame = joined(tables).to_pandas(use_threads=False)
     return rows.drop_duplicates([NUMBER, LEVEL], ignore_index=True)
 
 
@@ -49,16 +50,13 @@ def _tables(
     ledger: Ledger, plan: CampaignPlan, columns: list[str] | None = None
 ) -> Iterator[pa.Table]:
     """Tables of all shards, or of the parts of those that are not whole."""
-    from pyarrow.parquet import ParquetFile
-
     for shard in plan.shards:
         path = ledger.shard_path(shard.number)
         parts = [] if path.is_file() else [*map(ledger.part_path, ledger.parts(shard.number))]
         # Parts become the shard while they are listed or read: then it has all their rows.
         for each in [*parts, path]:
             try:
-                # As one file: pandas would look for a data set of many first, at twice the time.
-                yield ParquetFile(each).read(columns, use_threads=False)
+                yield read_arrow(each, columns)
             except FileNotFoundError:
                 continue
             except Exception as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from mas2sim.domain.errors import StoreError
+from mas2sim.results.parquet_file import read_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +101,6 @@ def open_result(path: Path | str) -> Result:
     StoreError
         When the folder or one of its files is missing or cannot be read; it names the file.
     """
-    import pandas as pd
     import xarray as xr
 
     folder = Path(path)
@@ -118,7 +118,7 @@ def open_result(path: Path | str) -> Result:
             "into another folder"
         )
     provenance = read_provenance(folder)
-    tables = {name: _read(folder / name, pd.read_parquet) for name in TABLE_FILES}
+    tables = {name: _read(folder / name, read_frame) for name in TABLE_FILES}
     parts = _open_parts([folder / name for name in named])
     if named:
         series = xr.Dataset()
