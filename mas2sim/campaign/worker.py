@@ -56,6 +56,7 @@ def main(arguments: list[str]) -> int:
         return 1
     runner = ShardRunner(ledger, plan, caches=WITHOUT_CACHES not in arguments)
     reporter.tell(READY)
+    frozen = False
     while (numbers := tasks.get()) is not None:
         task = Task(*numbers)
         reporter.begin(task)
@@ -66,7 +67,8 @@ def main(arguments: list[str]) -> int:
             return 1
         busy.clear()
         reporter.tell(DONE, memory_mb=memory_mb())
-        if not gc.get_freeze_count():
+        if not frozen:
+            frozen = True
             # Libraries and their compiled code are all loaded now and stay: to look through them
             # for garbage again and again would take a sixtieth of every case.
             gc.collect()
