@@ -37,7 +37,7 @@ LEAST_CASES, TARGET_CASES = 5, 36
 SHARDS_AT_LEAST = 20
 """Shards that even a small campaign is cut into, so that several workers end at about one time."""
 
-CASE_S, LEVEL_S = 0.2, 0.08
+CASE_S, LEVEL_S = 0.12, 0.06
 """What a case takes by itself and for each level, for a substation of about 200 homes [CPU-s];
 measured on one machine, an indication for `--dry-run` and no more."""
 ROW_BYTES = 2_000
