@@ -263,6 +263,11 @@ def _made(
         elif len(axis.texts) > 1:
             faults.append(Fault(f"{where}: base", axis.key, "one value", "make it an axis"))
     faults += [
+        Fault(f"{where}: exclude", "a line without a condition", "conditions, or no such line")
+        for text in content.exclude
+        if not text.split()
+    ]
+    faults += [
         Fault(f"{where}: exclude", condition.key, f"an axis: {', '.join(sorted(swept))}")
         for conditions in exclude
         for condition in conditions

@@ -72,14 +72,14 @@ def sweep(
     count = _workers(workers)
     made = _engine(engine, count, scheduler)
     plan = make_plan(read_experiment(experiment, overrides, data=data), data=data)
-    if dry_run:
-        _print_plan(plan, count)
-        return
     from mas2sim.campaign import default_folder
     from mas2sim.campaign.ledger import Ledger
     from mas2sim.campaign.running import run_plan
 
     folder = out or default_folder(plan)
+    if dry_run:
+        _print_plan(plan, folder, count)
+        return
     if plan_only:
         Ledger.prepare(folder, plan)
         click.echo(f"Campaign: {folder}, shards 1 to {len(plan.shards)}")
@@ -169,9 +169,20 @@ def _run(folder: Path, go: Callable[[Callable[[Step], None]], Campaign], *, repo
         raise click.exceptions.Exit(ENGINE_FAILED) from None
     _print_end(campaign)
     if report:
-        make_report(campaign, keep=True)
+        _report(campaign)
     if len(campaign.failed):
         raise click.exceptions.Exit(FAILED_CASES)
+
+
+def _report(campaign: Campaign) -> None:
+    """Make the report at the end; without it the campaign is whole all the same."""
+    try:
+        with _told_to_end():
+            make_report(campaign, keep=True)
+    except KeyboardInterrupt:
+        said = f"interrupted; the campaign is done, its report: mas2sim report {campaign.path}"
+        click.echo(said, err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
 
 
 @contextmanager
@@ -218,8 +229,7 @@ def _shown() -> Iterator[Callable[[Step], None]]:
         yield lambda step: progress("run the cases", step.cases_done, step.cases, step.pace)
 
 
-def _print_plan(plan: CampaignPlan, workers: int) -> None:
-    from mas2sim.campaign import default_folder
+def _print_plan(plan: CampaignPlan, folder: Path, workers: int) -> None:
     from mas2sim.campaign.engine import clock
 
     sizes = [shard.cases for shard in plan.shards]
@@ -235,7 +245,7 @@ def _print_plan(plan: CampaignPlan, workers: int) -> None:
         f"about {clock(plan.cpu_s() / workers)} with {workers} workers, "
         f"{plan.disk_bytes() / BYTES_PER_MB:,.0f} MB on disk"
     )
-    click.echo(f"plan {plan.plan_hash}, folder {default_folder(plan)}")
+    click.echo(f"plan {plan.plan_hash}, folder {folder}")
 
 
 def _print_end(campaign: Campaign) -> None:

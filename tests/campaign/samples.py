@@ -35,6 +35,11 @@ def cheap_engine(workers: int = 2, *, memory_mb: float = 2000.0, **faults: str) 
     return LocalEngine(workers, memory_mb=memory_mb, program=program)
 
 
+def same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
+    """Hold that two tables are the same bit for bit, times aside."""
+    pd.testing.assert_frame_equal(untimed(found), untimed(expected), check_exact=True)
+
+
 def untimed(table: pd.DataFrame) -> pd.DataFrame:
     """The columns that are the same bit for bit."""
     return table.drop(columns=[name for name in table if name.endswith("_s")])

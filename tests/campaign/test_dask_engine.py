@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import psutil
 import pytest
 from click.testing import CliRunner
@@ -36,7 +35,7 @@ from mas2sim.campaign.seat import SeatRules
 from mas2sim.cli.sweep import sweep
 from mas2sim.domain.errors import ConfigurationError, StoreError
 
-from .samples import CHEAP_WORKER, cheap_engine, small_plan, untimed
+from .samples import CHEAP_WORKER, cheap_engine, same
 
 # A client that lost its scheduler leaves a socket to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning")
@@ -54,20 +53,6 @@ def collected() -> Iterator[None]:
     """What is left to the garbage collector is collected here, and not in somebody else's test."""
     yield
     gc.collect()
-
-
-@pytest.fixture(scope="module")
-def plan(tmp_path_factory: pytest.TempPathFactory) -> CampaignPlan:
-    return small_plan(tmp_path_factory.mktemp("experiment"))
-
-
-@pytest.fixture(scope="module")
-def undisturbed(plan: CampaignPlan, tmp_path_factory: pytest.TempPathFactory) -> Campaign:
-    return run_plan(plan, tmp_path_factory.mktemp("undisturbed"), engine=cheap_engine(1))
-
-
-def same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
-    pd.testing.assert_frame_equal(untimed(found), untimed(expected), check_exact=True)
 
 
 def program(faults: dict[str, object]) -> tuple[str, ...]:

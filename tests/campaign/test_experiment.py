@@ -102,10 +102,16 @@ def test_all_faults_of_axes_are_told(tmp_path: Path) -> None:
             tmp_path,
             axes="axes: ['seed=1,2', 'levels=[uc1],[uc2]']\n",
             base="base: ['ties=random,earliest', seed=3]\n",
-            exclude="exclude: ['weather=sunny']\n",
+            exclude="exclude: ['weather=sunny', ' ']\n",
         )
     )
-    for found in ("base: found ties", "base: found seed", "exclude: found weather", "levels"):
+    for found in (
+        "base: found ties",
+        "base: found seed",
+        "exclude: found weather",
+        "without a condition",
+        "levels",
+    ):
         assert found in said
 
 

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from mas2sim.campaign import (
@@ -29,27 +28,13 @@ from mas2sim.campaign.running import run_plan
 from mas2sim.domain.errors import StoreError
 from mas2sim.domain.randomness import stream
 
-from .samples import CHEAP_WORKER, cheap_engine, small_plan, untimed
+from .samples import CHEAP_WORKER, cheap_engine, same, small_plan
 
 WAIT_S = 30.0
 LIMIT_S = 2.0
 MOMENTS = 20
 RUN_S = 2.0
 """About how long the cases of two workers take in the campaigns that are killed."""
-
-
-@pytest.fixture(scope="module")
-def plan(tmp_path_factory: pytest.TempPathFactory) -> CampaignPlan:
-    return small_plan(tmp_path_factory.mktemp("experiment"))
-
-
-@pytest.fixture(scope="module")
-def undisturbed(plan: CampaignPlan, tmp_path_factory: pytest.TempPathFactory) -> Campaign:
-    return run_plan(plan, tmp_path_factory.mktemp("undisturbed"), engine=cheap_engine(1))
-
-
-def same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
-    pd.testing.assert_frame_equal(untimed(found), untimed(expected), check_exact=True)
 
 
 def test_every_case_has_a_row_for_each_level(plan: CampaignPlan, undisturbed: Campaign) -> None:

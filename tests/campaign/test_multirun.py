@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -17,21 +16,12 @@ from mas2sim.campaign.running import run_plan
 from mas2sim.cli.sweep import sweep
 from mas2sim.domain.errors import ConfigurationError, StoreError
 
-from .samples import cheap_engine, small_plan, untimed, written
+from .samples import cheap_engine, same, small_plan, written
 
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> CampaignPlan:
     return small_plan(tmp_path_factory.mktemp("experiment"), "seed=1,2")
-
-
-@pytest.fixture(scope="module")
-def undisturbed(plan: CampaignPlan, tmp_path_factory: pytest.TempPathFactory) -> Campaign:
-    return run_plan(plan, tmp_path_factory.mktemp("undisturbed"), engine=cheap_engine(1))
-
-
-def same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
-    pd.testing.assert_frame_equal(untimed(found), untimed(expected), check_exact=True)
 
 
 def test_shards_run_one_by_one_make_the_same_table(

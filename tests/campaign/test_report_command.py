@@ -104,6 +104,20 @@ def test_a_sweep_ends_with_its_report(quick: None, tmp_path: Path) -> None:
     assert made.stat().st_mtime_ns != before
 
 
+def test_a_report_that_is_interrupted_leaves_the_campaign_whole(
+    quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mas2sim.report.write_study_page", interrupted)
+    done = typed("sweep", written(tmp_path), "seed=1", "--out", tmp_path / "c", "--workers", "1")
+    assert done.exit_code == 130
+    assert f"the campaign is done, its report: mas2sim report {tmp_path / 'c'}" in done.output
+    assert (tmp_path / "c" / "kpi.parquet").is_file()
+    assert not (tmp_path / "c" / "report").exists()
+
+
 def test_the_report_of_what_is_done_says_so_and_is_made_anew(
     quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

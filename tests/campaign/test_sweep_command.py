@@ -39,12 +39,14 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def test_a_dry_run_says_what_would_be_run(tmp_path: Path) -> None:
-    done = typed("sweep", written(tmp_path), "--dry-run", "--workers", "2", "seed=1,2")
+    named = ("--out", tmp_path / "named")
+    done = typed("sweep", written(tmp_path), "--dry-run", "--workers", "2", "seed=1,2", *named)
     assert done.exit_code == 0
     assert "8 cases at levels baseline, uc1" in done.output
     assert "with 2 workers" in done.output
     assert "MB on disk" in done.output
-    assert not (tmp_path / "results").exists()
+    assert f"folder {tmp_path / 'named'}" in done.output
+    assert not (tmp_path / "named").exists()
 
 
 def test_faults_are_told_before_anything_runs(tmp_path: Path) -> None:
