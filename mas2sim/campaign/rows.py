@@ -147,7 +147,7 @@ def gathered(cases: Sequence[Rows]) -> pa.Table:
             return pa.array([None if each is None else str(each) for each in values], pa.string())
         return pa.array(values)
 
-    return _in_order(pa.table({str(name): column(str(name)) for name in cases[0]}))
+    return _in_order(pa.table({name: column(name) for name in cases[0]}))
 
 
 def joined(tables: Sequence[pa.Table]) -> pa.Table:

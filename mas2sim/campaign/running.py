@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 from mas2sim.campaign.engine import Engine, Watch
@@ -127,9 +127,7 @@ def resume_campaign(
             return opened(ledger, plan)
         check_unchanged(ledger, plan)
         ledger.make_folders()
-        if unlucky:
-            ledger.reopen(plan, unlucky)
-        _run_missing(ledger, plan, engine, watch)
+        _run_missing(ledger, plan, engine, watch, again=unlucky)
     return opened(ledger, plan)
 
 
@@ -155,10 +153,21 @@ def check_unchanged(ledger: Ledger, plan: CampaignPlan) -> None:
         )
 
 
-def _run_missing(ledger: Ledger, plan: CampaignPlan, engine: Engine, watch: Watch) -> None:
-    """Run what is missing and put the whole into one table; only for who holds the lock."""
+def _run_missing(
+    ledger: Ledger,
+    plan: CampaignPlan,
+    engine: Engine,
+    watch: Watch,
+    again: Set[int] = frozenset(),
+) -> None:
+    """Run what is missing and put the whole into one table; only for who holds the lock.
+
+    Cases of `again` count as missing though they are done.
+    """
     try:
         ledger.tidy()
+        if again:
+            ledger.reopen(plan, again)
         tasks = ledger.missing(plan)
         for shard in plan.shards:
             if not ledger.shard_path(shard.number).is_file():

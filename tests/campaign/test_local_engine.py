@@ -1,5 +1,6 @@
 """The local engine: nothing is lost or done twice, whatever becomes of workers and parent."""
 
+import errno
 import json
 import os
 import signal
@@ -88,6 +89,20 @@ def test_cases_that_raised_are_run_again_when_told_and_no_others(
     assert not list((folder / "shards").glob("part*"))
     nothing = LocalEngine(1, program=("no-such-program",))
     same(resume_campaign(folder, engine=nothing, again=True).kpi, undisturbed.kpi)
+
+
+def test_a_full_disk_before_cases_run_again_leaves_what_is_done(
+    plan: CampaignPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = run_plan(plan, tmp_path / "c", engine=cheap_engine(n5="raise"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "write_table", full)
+        with pytest.raises(StoreError, match=r"No space left.*resume"):
+            resume_campaign(before.path, engine=cheap_engine(), again=True)
+    same(open_campaign(before.path).kpi, before.kpi)
 
 
 def test_cases_of_a_part_are_run_again_too(
